@@ -1,0 +1,3 @@
+"""mlops-audit."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,116 @@
+"""The standard: pillars, aspects, weights, levels and their gates, read from rules/catalogue.yaml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from mlops_audit import parse
+
+VerdictName = Literal["pass", "partial", "missing", "na"]
+
+
+def data_folder(name: str) -> Path:
+    """Where the data folders `rules` and `reports` lie: inside the installed package, else in the checkout."""
+    inside = Path(str(files("mlops_audit"))) / "_data" / name
+    if inside.is_dir():
+        return inside
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "pyproject.toml").is_file() and (checkout / name).is_dir():
+        return checkout / name
+    raise FileNotFoundError(f"mlops-audit is installed without its folder {name!r}: install it again")
+
+
+@dataclass(frozen=True, slots=True)
+class Aspect:
+    """One question of the audit. `weight` is 3 essential, 2 important, 1 advanced."""
+
+    id: str
+    title: str
+    weight: int
+    applies_to: tuple[str, ...]
+    meaning: dict[str, str]  # verdict -> what it takes, in the catalogue's words
+
+    @property
+    def pillar(self) -> str:
+        return self.id.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Pillar:
+    id: str
+    title: str
+    aspects: tuple[Aspect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Opens when all (or any) of its aspects have at least a verdict; aspects that do not apply are left out."""
+
+    aspects: tuple[str, ...]
+    needs: Literal["all", "any"]
+    at_least: Literal["pass", "partial"]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    level: int
+    title: str
+    meaning: str
+    gates: tuple[Gate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    pillars: tuple[Pillar, ...]
+    levels: tuple[Level, ...]
+
+    @property
+    def aspects(self) -> tuple[Aspect, ...]:
+        return tuple(aspect for pillar in self.pillars for aspect in pillar.aspects)
+
+
+@lru_cache(maxsize=1)
+def load() -> Catalogue:
+    """The catalogue that ships with the program."""
+    (root,) = parse.yaml((data_folder("rules") / "catalogue.yaml").read_bytes())
+    aspects = []
+    for node in (root.get("aspects") or root).list:
+        meaning = {v: node.at(v) for v in ("pass", "partial", "missing", "na") if node.at(v)}
+        applies = node.get("applies_to")
+        aspects.append(
+            Aspect(
+                id=node.at("id"),
+                title=node.at("title"),
+                weight=int(node.at("weight")),
+                applies_to=tuple(kind.text for kind in applies.list) if applies else (),
+                meaning=meaning,
+            )
+        )
+    pillars = tuple(
+        Pillar(p.at("id"), p.at("title"), tuple(a for a in aspects if a.pillar == p.at("id")))
+        for p in (root.get("pillars") or root).list
+    )
+    levels = tuple(
+        Level(
+            int(level.at("level")),
+            level.at("title"),
+            level.at("meaning"),
+            tuple(_gate(gate) for gate in (level.get("gates") or parse.Node([], 0)).list),
+        )
+        for level in (root.get("maturity") or root).list
+    )
+    return Catalogue(pillars, levels)
+
+
+def _gate(node: parse.Node) -> Gate:
+    needs: Literal["all", "any"] = "all" if node.get("all") else "any"
+    aspects = node.get(needs)
+    return Gate(
+        tuple(aspect.text for aspect in aspects.list) if aspects else (),
+        needs,
+        "pass" if node.at("at_least") == "pass" else "partial",
+    )

@@ -1,0 +1,79 @@
+"""Runs the extractors over the files of a tree: the one tuple that names them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from importlib import import_module
+
+from mlops_audit.facts import Fact, Kind, Problem, Site, matcher
+from mlops_audit.parse import ParseFailure
+from mlops_audit.tree import File
+
+Extractor = Callable[[str, bytes], Iterable[Fact]]
+
+# (module of this package, path patterns, patterns left out): every extractor whose patterns match a path reads it.
+# Each module has `extract(path, data) -> Iterable[Fact]` and raises ParseFailure for what it cannot read; modules
+# are imported when the first path matches.
+EXTRACTORS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("python", ("*.py", "*.pyw")),
+    ("notebook", ("*.ipynb", "*.rmd", "*.qmd")),
+    ("r", ("*.r",)),
+    ("dependencies", (
+        "**/*requirements*.txt", "**/*requirements*.in", "**/requirements/*.txt", "**/constraints*.txt", "**/pyproject.toml",
+        "**/setup.cfg", "**/setup.py", "**/Pipfile", "**/Pipfile.lock", "**/*environment*.y*ml", "**/*conda*.y*ml",
+        "**/*env.y*ml", "**/uv.lock", "**/poetry.lock", "**/pdm.lock", "**/pylock*.toml", "**/*conda-lock.y*ml", "**/renv.lock",
+        "**/DESCRIPTION", "**/package.json", "**/package-lock.json", "**/yarn.lock", "**/pnpm-lock.yaml", "**/go.mod",
+        "**/pom.xml", "**/build.gradle*", "**/build.sbt", "**/Gemfile", "**/Gemfile.lock", "**/Cargo.toml",
+        "**/.python-version", "**/runtime.txt", "**/.tool-versions", "**/mise.toml", "**/*.dependencies.y*ml",
+    )),
+    ("settings", ("*.yaml", "*.yml", "*.toml", "*.json", "*.ini", "*.cfg", "*.conf", "*.properties", "*.env*", "*.dvc",
+                  "**/.dvc/config", "**/.gitattributes", "**/.coveragerc")),
+    ("workflows", ("*.yaml", "*.yml", "**/*Jenkinsfile*", "*.jenkinsfile", "*.groovy", "*.json")),
+    ("tasks", ("**/*Makefile*", "*.mk", "**/*justfile*", "*.just", "**/*Taskfile*", "**/tox.ini", "**/setup.cfg",
+               "**/pyproject.toml", "**/noxfile.py", "**/tasks.py", "**/dodo.py", "*.sh", "*.bash", "*.bat", "*.ps1",
+               "**/package.json", "**/dvc.yaml", "**/Procfile*", "**/MLproject", "**/Rakefile", "**/run*", "**/bin/*",
+               "**/scripts/*")),
+    ("pipelines", ("*.py", "*.yaml", "*.yml", "*.json", "*.r")),
+    ("containers", ("**/*Dockerfile*", "*.dockerfile", "**/*Containerfile*", "**/*compose*.y*ml", "**/bentofile.y*ml",
+                    "**/cog.yaml", "**/.devcontainer*", "**/devcontainer.json", "**/project.toml")),
+    ("kubernetes", ("*.yaml", "*.yml", "*.tpl", "*.json")),
+    ("infrastructure", ("*.tf", "*.tf.json", "*.tfvars", "*.hcl", "*.yaml", "*.yml", "*.json", "*.template", "*.bicep")),
+    ("prose", ("*.md", "*.markdown", "*.mdx", "*.rst", "*.qmd", "*.rmd", "*.adoc", "**/README*", "**/CODEOWNERS",
+               "**/LICENSE*", "**/SECURITY*", "**/MODEL_CARD*")),
+)  # fmt: skip
+
+
+def extract(files: Iterable[File]) -> tuple[list[Fact], list[Problem]]:
+    """The facts of files, each in its file's zone, and what could not be read.
+
+    Every file gives a fact of kind `file` by itself. A problem is kept once per file and reason.
+    """
+    facts: list[Fact] = []
+    problems: list[Problem] = []
+    for file in files:
+        found, failed = extract_file(file)
+        facts.extend(found)
+        problems.extend(failed)
+    return facts, list(dict.fromkeys(problems))
+
+
+def extract_file(file: File) -> tuple[list[Fact], list[Problem]]:
+    """The facts and problems of one file."""
+    facts = [Fact(Kind.FILE, file.path, Site(file.path), zone=file.zone)]
+    problems = []
+    data: bytes | None = None
+    for extractor in _extractors(file.path):
+        try:
+            if data is None:
+                data = file.read()
+            facts.extend(replace(fact, zone=file.zone) for fact in extractor(file.path, data))
+        except ParseFailure as failure:
+            problems.append(Problem(Site(file.path, failure.line), failure.reason))
+    return facts, problems
+
+
+def _extractors(path: str) -> Iterator[Extractor]:
+    for module, patterns in EXTRACTORS:
+        if matcher(patterns, True)(path):
+            yield import_module(f"mlops_audit.extract.{module}").extract

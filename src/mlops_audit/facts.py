@@ -1,0 +1,259 @@
+"""Facts: what a repository states, each with its place. The ground floor: imports nothing of ours."""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+
+class Kind(str, enum.Enum):
+    """What sort of thing a fact is. docs/facts.md describes each kind, its name and its traits."""
+
+    FILE = "file"
+    IMPORT = "import"
+    CALL = "call"
+    BASE = "base"
+    DEFINITION = "definition"
+    COMPARISON = "comparison"
+    STRING = "string"
+    SETTING = "setting"
+    DEPENDENCY = "dependency"
+    MANIFEST = "manifest"
+    COMMAND = "command"
+    ACTION = "action"
+    JOB = "job"
+    PIPELINE = "pipeline"
+    STEP = "step"
+    IMAGE = "image"
+    INSTRUCTION = "instruction"
+    RESOURCE = "resource"
+    HEADING = "heading"
+
+    __str__ = str.__str__
+
+
+class Zone(str, enum.Enum):
+    """Where a fact stands; the catalogue's general rules of evidence live in this one distinction."""
+
+    SOURCE = "source"  # the project's own code, configuration and documents
+    NOTEBOOK = "notebook"
+    TEST = "test"
+    FOREIGN = "foreign"  # examples, code of the documentation, vendored, generated, third-party
+
+    __str__ = str.__str__
+
+
+class Strength(enum.IntEnum):
+    """The ladder of evidence, weakest first."""
+
+    DECLARED = 0  # a dependency, an import
+    USED = 1  # called or configured in the project's own zone
+    AUTOMATED = 2  # reached from a pipeline, CI job or container entry point
+    TRIGGERED = 3  # ... that starts by itself: schedule, event, push
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+TraitValue = str | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place: path relative to the root with "/" separators, line from 1 (0: the file as a whole).
+
+    `cell` is the number of a notebook's cell, from 1; `line` then counts inside that cell.
+    """
+
+    path: str
+    line: int = 0
+    cell: int = 0
+
+    def __str__(self) -> str:
+        cell = f"#cell{self.cell}" if self.cell else ""
+        return f"{self.path}{cell}:{self.line}" if self.line else f"{self.path}{cell}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One step of the chain of automation that runs a fact: where it stands and what it runs there."""
+
+    site: Site
+    runs: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What reach found for a fact: the shortest chain that runs it, the systems and triggers of all chains."""
+
+    chain: tuple[Link, ...] = ()
+    systems: frozenset[str] = frozenset()
+    triggers: frozenset[str] = frozenset()
+
+
+UNREACHED = Reached()
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What could not be read, and why, in one line; the audit went on without it."""
+
+    site: Site
+    reason: str
+
+
+# Triggers by which automation starts without a person; "manual" and reuse by others are not among them.
+SELF_STARTING = frozenset({
+    "schedule", "push", "pull_request", "tag", "release", "event", "workflow_run", "continuous",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that the repository states.
+
+    `name` is what the patterns of a signal are matched against; `traits` are further values of it (strings or
+    tuples of strings); `reached` is lent by reach. Extractors leave `zone` and `reached` alone: the zone of the
+    file is put on by the caller.
+    """
+
+    kind: Kind
+    name: str
+    site: Site
+    traits: Mapping[str, TraitValue] = field(default_factory=dict)
+    zone: Zone = Zone.SOURCE
+    reached: Reached = UNREACHED
+
+    @property
+    def strength(self) -> Strength:
+        """The rung of the ladder on which this evidence stands."""
+        if self.kind in (Kind.DEPENDENCY, Kind.IMPORT):
+            return Strength.DECLARED
+        if not self.reached.systems:
+            return Strength.USED
+        return Strength.TRIGGERED if self.reached.triggers & SELF_STARTING else Strength.AUTOMATED
+
+    @property
+    def faint(self) -> bool:
+        """Faint evidence can make a partial, never a pass: declared, in a notebook that nothing runs, dead."""
+        if self.kind in (Kind.DEPENDENCY, Kind.IMPORT) or "dead" in self.traits:
+            return True
+        return self.zone is Zone.NOTEBOOK and not self.reached.systems
+
+
+def values(value: TraitValue | None) -> tuple[str, ...]:
+    """The values of a trait as a tuple, () for an absent one."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=None)
+def matcher(patterns: tuple[str, ...], ignore_case: bool = False) -> Callable[[str], bool]:
+    """A test whether a whole text matches any of the globs.
+
+    `*` stands for any run of characters, dots, slashes and line ends included, `?` for one character; `**/` at
+    the beginning of a pattern also matches nothing. There are no other special characters, so that matching
+    never backtracks far.
+    """
+    parts = []
+    for pattern in patterns:
+        head = ""
+        if pattern.startswith("**/"):
+            head, pattern = "(?:.*/)?", pattern[3:]
+        body = re.sub(r"(?:\\\*)+", ".*", re.escape(pattern)).replace(r"\?", ".")
+        parts.append(head + body)
+    flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
+    match = re.compile("|".join(parts) if parts else r"(?!)", flags).fullmatch
+    return lambda text: match(text) is not None
+
+
+class Facts:
+    """All facts of a project, indexed by kind, with the traits that a fact has through its file.
+
+    Beside its own traits every fact answers to
+        file      its path
+        zone      its zone
+        runs      the systems that run it (github, make, dvc, docker ...), by reach
+        triggers  what starts those (schedule, push, manual ...), by reach
+        imports   the modules that its file imports
+        calls     the names that its file calls
+    """
+
+    def __init__(self, facts: Iterable[Fact]) -> None:
+        self._all = sorted(facts, key=lambda f: (f.site.path, f.site.cell, f.site.line, f.kind, f.name))
+        self._by_kind: dict[Kind, list[Fact]] = defaultdict(list)
+        self._names: dict[Kind, dict[str, list[Fact]]] = {}
+        self._imports: dict[str, set[str]] = defaultdict(set)
+        self._calls: dict[str, set[str]] = defaultdict(set)
+        for fact in self._all:
+            self._by_kind[fact.kind].append(fact)
+            if fact.kind is Kind.IMPORT:
+                self._imports[fact.site.path].add(fact.name)
+            elif fact.kind is Kind.CALL:
+                self._calls[fact.site.path].add(fact.name)
+
+    def __iter__(self) -> Iterator[Fact]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def of(self, kind: Kind) -> Sequence[Fact]:
+        """All facts of a kind, in the order of path and line."""
+        return self._by_kind.get(kind, ())
+
+    def named(self, kind: Kind, patterns: tuple[str, ...]) -> list[Fact]:
+        """The facts of a kind whose name matches any of the globs; a pattern that begins with `!` excludes."""
+        names = self._names.get(kind)
+        if names is None:
+            names = self._names[kind] = {}
+            for fact in self.of(kind):
+                names.setdefault(fact.name, []).append(fact)
+        wanted = globs(patterns, kind in CASELESS)
+        found = [fact for name, group in names.items() if wanted(name) for fact in group]
+        return sorted(found, key=lambda f: (f.site.path, f.site.cell, f.site.line, f.name))
+
+    def trait(self, fact: Fact, name: str) -> tuple[str, ...]:
+        """The values of a trait of a fact, its own or one that it has through its file or reach."""
+        if name == "file":
+            return (fact.site.path,)
+        if name == "zone":
+            return (fact.zone.value,)
+        if name == "runs":
+            return tuple(fact.reached.systems)
+        if name == "triggers":
+            return (*fact.reached.triggers, *values(fact.traits.get("triggers")))
+        if name == "imports":
+            return tuple(self._imports.get(fact.site.path, ()))
+        if name == "calls":
+            return tuple(self._calls.get(fact.site.path, ()))
+        return values(fact.traits.get(name))
+
+
+# Kinds whose names are words for people or paths rather than identifiers.
+CASELESS = frozenset({Kind.HEADING, Kind.FILE, Kind.DEPENDENCY, Kind.COMMAND, Kind.COMPARISON, Kind.STRING,
+                      Kind.SETTING, Kind.JOB, Kind.DEFINITION, Kind.STEP, Kind.PIPELINE, Kind.MANIFEST})  # fmt: skip
+
+
+@lru_cache(maxsize=None)
+def globs(patterns: tuple[str, ...], ignore_case: bool = False) -> Callable[[str], bool]:
+    """Like `matcher`, with patterns that begin with `!` taking away from what the others match."""
+    wanted = matcher(tuple(p for p in patterns if not p.startswith("!")) or ("*",), ignore_case)
+    unwanted = matcher(tuple(p[1:] for p in patterns if p.startswith("!")), ignore_case)
+    return lambda text: wanted(text) and not unwanted(text)
+
+
+def holds(found: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+    """Whether the values of a trait answer to globs: any value matches a plain one, and none a `!` one.
+
+    With `!` patterns alone an absent trait holds too: `{masked: "!*"}` reads "is not masked".
+    """
+    wanted = tuple(p for p in patterns if not p.startswith("!"))
+    unwanted = tuple(p[1:] for p in patterns if p.startswith("!"))
+    if wanted and not any(map(matcher(wanted, True), found)):
+        return False
+    return not (unwanted and any(map(matcher(unwanted, True), found)))

@@ -1,0 +1,127 @@
+"""Rule x Facts -> Finding: the only place that makes a verdict."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlops_audit.catalogue import Aspect
+from mlops_audit.facts import Fact, Facts, Strength, holds
+from mlops_audit.rules import Clause, KindRule, Rule, Signal
+
+
+class Verdict(str, enum.Enum):
+    PASS = "pass"
+    PARTIAL = "partial"
+    MISSING = "missing"
+    NA = "na"
+
+    __str__ = str.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A fact that answers a signal."""
+
+    signal: str
+    fact: Fact
+
+    @property
+    def strength(self) -> Strength:
+        return self.fact.strength
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The verdict on one aspect: the evidence for it, strongest first, and the signals that a pass still lacks."""
+
+    aspect: Aspect
+    rule: Rule
+    verdict: Verdict
+    evidence: tuple[Evidence, ...] = ()
+    lacks: tuple[str, ...] = ()
+    project: str = ""
+
+
+def answers(signal: Signal, facts: Facts) -> list[Fact]:
+    """The facts that answer a signal, in the order of path and line."""
+    found = []
+    for fact in facts.named(signal.kind, signal.patterns):
+        if fact.zone not in signal.zones:
+            continue
+        if all(holds(facts.trait(fact, trait), patterns) for trait, patterns in signal.where.items()):
+            found.append(fact)
+    return found
+
+
+def kinds_of(facts: Facts, kinds: Sequence[KindRule]) -> frozenset[str]:
+    """What kinds of project the facts tell of: trains, deep, serves, llm."""
+    return frozenset(
+        kind.id
+        for kind in kinds
+        if _any_holds(kind.when, {name: bool(answers(signal, facts)) for name, signal in kind.signals.items()})
+    )
+
+
+def judge(aspect: Aspect, rule: Rule, facts: Facts, kinds: frozenset[str], project: str = "") -> Finding:
+    """The finding for an aspect.
+
+    It passes when a `pass` clause holds over firm evidence; it is partial when a `pass` clause holds over all
+    evidence or a `partial` clause holds; else it is missing. Signals under `none` are asked of all evidence.
+    """
+    if not set(aspect.applies_to) <= kinds:
+        return Finding(aspect, rule, Verdict.NA, project=project)
+    found = {name: answers(signal, facts) for name, signal in rule.signals.items()}
+    all_of = {name: bool(group) for name, group in found.items()}
+    firm = {name: any(not fact.faint for fact in group) for name, group in found.items()}
+    if rule.na and _any_holds(rule.na, all_of):
+        return Finding(aspect, rule, Verdict.NA, project=project)
+    won = next((c for c in rule.passes if _holds(c, firm, all_of)), None)
+    if won is not None:
+        evidence = _evidence({n: [f for f in found[n] if not f.faint] for n in (*won.all, *won.any)})
+        return Finding(aspect, rule, Verdict.PASS, evidence, project=project)
+    evidence = _evidence(found)
+    lacks = _lacks(rule.passes, firm)
+    if any(_holds(c, all_of, all_of) for c in (*rule.passes, *rule.partial)):
+        return Finding(aspect, rule, Verdict.PARTIAL, evidence, lacks, project)
+    return Finding(aspect, rule, Verdict.MISSING, (), lacks, project)
+
+
+def best(findings: Iterable[Finding]) -> Finding:
+    """Of one aspect's findings in several projects the best; among equals the one with the most evidence."""
+    order = {Verdict.NA: 0, Verdict.MISSING: 1, Verdict.PARTIAL: 2, Verdict.PASS: 3}
+    return max(findings, key=lambda f: (order[f.verdict], -len(f.lacks), len(f.evidence)))
+
+
+def _any_holds(clauses: Iterable[Clause], held: Mapping[str, bool]) -> bool:
+    return any(_holds(clause, held, held) for clause in clauses)
+
+
+def _holds(clause: Clause, held: Mapping[str, bool], all_of: Mapping[str, bool]) -> bool:
+    return (
+        all(held[name] for name in clause.all)
+        and (not clause.any or sum(held[name] for name in clause.any) >= clause.at_least)
+        and not any(all_of[name] for name in clause.none)
+    )
+
+
+def _lacks(clauses: Sequence[Clause], firm: Mapping[str, bool]) -> tuple[str, ...]:
+    """What the nearest clause still needs."""
+    options = []
+    for clause in clauses:
+        missing = [name for name in clause.all if not firm[name]]
+        if clause.any and sum(firm[name] for name in clause.any) < clause.at_least:
+            missing.extend(name for name in clause.any if not firm[name])
+        options.append(tuple(missing))
+    return min(options, key=len, default=())
+
+
+def _evidence(found: Mapping[str, Iterable[Fact]]) -> tuple[Evidence, ...]:
+    """Each fact once under its first signal, strongest first, then by path and line."""
+    rows = [Evidence(name, fact) for name, group in found.items() for fact in group]
+    rows.sort(key=lambda e: (e.fact.faint, -e.strength, e.fact.site.path, e.fact.site.cell, e.fact.site.line))
+    return tuple(dict.fromkeys(rows))
+
+
+__all__ = ["Evidence", "Finding", "Verdict", "answers", "best", "judge", "kinds_of"]
