@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from mlops_audit import catalogue
 from mlops_audit.extract import extract
 from mlops_audit.facts import Facts, Problem
-from mlops_audit.judge import Finding, judge, kinds_of
-from mlops_audit.reach import reach
+from mlops_audit.judge import Evidence, Finding, judge, kinds_of
+from mlops_audit.reach import Reach
 from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree
 
 
-def examine(tree: Tree, pack: Pack) -> tuple[Facts, list[Problem], frozenset[str]]:
-    """What a tree states, what could not be read, and the kinds of project it is."""
+def examine(tree: Tree, pack: Pack) -> tuple[Facts, list[Problem], dict[str, tuple[Evidence, ...]]]:
+    """What a tree states, what could not be read, and the kinds of project it is with the evidence of each.
+
+    The kinds are evidence also tells reach which modules both sides share: which files train and which serve tells reach which modules both sides share.
+    """
     extracted, problems = extract(tree.files)
-    facts = Facts(reach(extracted))
-    return facts, problems, kinds_of(facts, pack.kinds)
+    reach = Reach(extracted)
+    lent = reach.lend(extracted)
+    kinds = kinds_of(Facts(lent), pack.kinds)
+    training, serving = ({e.fact.site.path for e in kinds.get(side, ())} for side in ("trains", "serves"))
+    facts = Facts(lent, reach.sides(training, serving))
+    return facts, problems, kinds
 
 
-def findings(facts: Facts, kinds: frozenset[str], pack: Pack) -> Sequence[Finding]:
+def findings(facts: Facts, kinds: Collection[str], pack: Pack) -> Sequence[Finding]:
     """The finding for every aspect that has a rule, in the order of the catalogue."""
     rules = {rule.id: rule for rule in pack.rules}
-    return [judge(a, rules[a.id], facts, kinds) for a in catalogue.load().aspects if a.id in rules]
+    return [judge(a, rules[a.id], facts, frozenset(kinds)) for a in catalogue.load().aspects if a.id in rules]

@@ -181,9 +181,11 @@ class Facts:
         triggers  what starts those (schedule, push, manual ...), by reach
         imports   the modules that its file imports
         calls     the names that its file calls
+        sides     `trains`, `serves` or `both`: which side's files import its file, itself counted
     """
 
-    def __init__(self, facts: Iterable[Fact]) -> None:
+    def __init__(self, facts: Iterable[Fact], sides: Mapping[str, str] | None = None) -> None:
+        self._sides = sides or {}
         self._all = sorted(facts, key=lambda f: (f.site.path, f.site.cell, f.site.line, f.kind, f.name))
         self._by_kind: dict[Kind, list[Fact]] = defaultdict(list)
         self._names: dict[Kind, dict[str, list[Fact]]] = {}
@@ -231,6 +233,8 @@ class Facts:
             return tuple(self._imports.get(fact.site.path, ()))
         if name == "calls":
             return tuple(self._calls.get(fact.site.path, ()))
+        if name == "sides":
+            return values(self._sides.get(fact.site.path))
         return values(fact.traits.get(name))
 
 

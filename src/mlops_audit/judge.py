@@ -55,13 +55,14 @@ def answers(signal: Signal, facts: Facts) -> list[Fact]:
     return found
 
 
-def kinds_of(facts: Facts, kinds: Sequence[KindRule]) -> frozenset[str]:
-    """What kinds of project the facts tell of: trains, deep, serves, llm."""
-    return frozenset(
-        kind.id
-        for kind in kinds
-        if _any_holds(kind.when, {name: bool(answers(signal, facts)) for name, signal in kind.signals.items()})
-    )
+def kinds_of(facts: Facts, kinds: Sequence[KindRule]) -> dict[str, tuple[Evidence, ...]]:
+    """What kinds of project the facts tell of (trains, deep, serves, llm), each with its evidence."""
+    told = {}
+    for kind in kinds:
+        found = {name: answers(signal, facts) for name, signal in kind.signals.items()}
+        if _any_holds(kind.when, {name: bool(group) for name, group in found.items()}):
+            told[kind.id] = _evidence(found)
+    return told
 
 
 def judge(aspect: Aspect, rule: Rule, facts: Facts, kinds: frozenset[str], project: str = "") -> Finding:

@@ -1,12 +1,150 @@
-"""The one inference: which automation runs which code. (In the making: lends nothing yet.)"""
+"""The one inference: which automation runs which code, through commands, imports and entry points."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from mlops_audit.facts import Fact
+from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Zone, values
+from mlops_audit.launch import Repository, targets_of_command, targets_of_name
+
+# Systems whose commands are steps of a chain but no automation by themselves: a person starts them.
+BY_HAND = frozenset({"notebook", "python", "console-script", "pre-commit"})
+AUTOMATION = frozenset({Kind.JOB, Kind.PIPELINE, Kind.STEP, Kind.COMMAND, Kind.RESOURCE})
 
 
-def reach(facts: Iterable[Fact]) -> list[Fact]:
-    """The facts, each with the chain, systems and triggers that run it."""
-    return list(facts)
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """From one unit to another, with the place that says so and what it runs there."""
+
+    target: str
+    link: Link
+
+
+class Reach:
+    """The graph of units (files and named pieces of automation) and what runs what.
+
+    A unit is a path, or `path#name` for a job, target, stage or service in it. Edges come from commands, from
+    the trait `runs`, and from imports of modules of the repository.
+    """
+
+    def __init__(self, facts: Sequence[Fact]) -> None:
+        self._repository = Repository.of(facts)
+        self._imports: dict[str, dict[str, Edge]] = defaultdict(dict)
+        self._edges: dict[str, dict[str, Edge]] = defaultdict(dict)
+        self._systems: dict[str, set[str]] = defaultdict(set)
+        self._triggers: dict[str, set[str]] = defaultdict(set)
+        self._roots: dict[str, None] = {}
+        for fact in facts:
+            if fact.kind is Kind.IMPORT:
+                self._add_import(fact)
+            elif fact.kind in AUTOMATION and "dead" not in fact.traits:
+                self._add_automation(fact)
+        self._reached = self._walk()
+
+    def _add_import(self, fact: Fact) -> None:
+        for target in self._repository.module(fact.name, fact.site.path, values(fact.traits.get("module"))):
+            if target != fact.site.path:
+                edge = Edge(target, Link(fact.site, f"import {fact.name}"))
+                self._imports[fact.site.path].setdefault(target, edge)
+                self._edges[fact.site.path].setdefault(target, edge)
+
+    def _add_automation(self, fact: Fact) -> None:
+        unit = unit_of(fact)
+        system = next(iter(values(fact.traits.get("system"))), "")
+        starts = values(fact.traits.get("triggers"))
+        if fact.kind is Kind.RESOURCE and not (starts or "runs" in fact.traits):
+            return
+        for name in values(fact.traits.get("runs")):
+            for target in targets_of_name(name, fact, self._repository):
+                self._connect(unit, target, fact, name)
+        if fact.kind is Kind.COMMAND:
+            for target in targets_of_command(fact, self._repository):
+                self._connect(unit, target, fact, fact.name)
+        if system and system not in BY_HAND and fact.zone is Zone.SOURCE:
+            self._roots.setdefault(unit)
+            self._systems[unit].add(system)
+            self._triggers[unit].update(starts)
+
+    def _connect(self, unit: str, target: str, fact: Fact, what: str) -> None:
+        if target != unit:
+            link = Link(fact.site, " ".join(what.split())[:160])
+            self._edges[unit].setdefault(target, Edge(target, link))
+
+    def _walk(self) -> dict[str, Reached]:
+        """What every unit is reached by: the chain of the strongest, then shortest, way and the union of all ways."""
+        systems: dict[str, set[str]] = defaultdict(set)
+        triggers: dict[str, set[str]] = defaultdict(set)
+        chains: dict[str, tuple[Link, ...]] = {}
+        ranked = sorted(self._roots, key=lambda root: (_rank(self._triggers[root]), root))
+        best_rank: dict[str, int] = {}
+        for root in ranked:
+            rank = _rank(self._triggers[root])
+            parents: dict[str, tuple[str, Link] | None] = {root: None}
+            queue = deque([root])
+            while queue:
+                unit = queue.popleft()
+                systems[unit] |= self._systems[root]
+                triggers[unit] |= self._triggers[root]
+                chain = _chain(unit, parents)
+                if unit not in chains or (best_rank[unit] == rank and len(chain) < len(chains[unit])):
+                    chains[unit], best_rank[unit] = chain, rank
+                for target, edge in self._edges.get(unit, {}).items():
+                    if target not in parents:
+                        parents[target] = (unit, edge.link)
+                        queue.append(target)
+        return {u: Reached(chains[u], frozenset(systems[u]), frozenset(triggers[u])) for u in chains}
+
+    def lend(self, facts: Iterable[Fact]) -> list[Fact]:
+        """The facts, each with the chain, systems and triggers that run it."""
+        lent = []
+        for fact in facts:
+            reached = self._reached.get(unit_of(fact))
+            lent.append(fact if reached is None else replace(fact, reached=reached))
+        return lent
+
+    def sides(self, training: Iterable[str], serving: Iterable[str]) -> Mapping[str, str]:
+        """For each file whether it belongs to the training side, the serving side, or `both`, by imports."""
+        trains, serves = self._closure(training), self._closure(serving)
+        return {
+            path: "both" if path in trains and path in serves else "trains" if path in trains else "serves"
+            for path in sorted(trains | serves)
+        }
+
+    def _closure(self, paths: Iterable[str]) -> set[str]:
+        seen = set(paths)
+        stack = list(seen)
+        while stack:
+            for target in self._imports.get(stack.pop(), {}):
+                if target not in seen:
+                    seen.add(target)
+                    stack.append(target)
+        return seen
+
+
+def unit_of(fact: Fact) -> str:
+    """The unit that a fact belongs to: its own, else its file. What a container runs when started is a unit apart
+    from what its build runs."""
+    unit = next(iter(values(fact.traits.get("unit"))), fact.site.path)
+    return f"{fact.site.path}#entry" if "entry" in fact.traits and "#" not in unit else unit
+
+
+def _rank(triggers: Iterable[str]) -> int:
+    """Chains that start by themselves come first, a schedule before all."""
+    found = set(triggers)
+    if "schedule" in found:
+        return 0
+    return 1 if found & SELF_STARTING else 2
+
+
+def _chain(unit: str, parents: Mapping[str, tuple[str, Link] | None]) -> tuple[Link, ...]:
+    links = []
+    step = parents[unit]
+    while step is not None:
+        above, link = step
+        links.append(link)
+        step = parents[above]
+    return tuple(reversed(links))
+
+

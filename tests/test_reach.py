@@ -1,0 +1,109 @@
+"""Reach: which automation runs which code."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_audit.facts import Fact, Kind, Site, Zone
+from mlops_audit.reach import Reach
+
+
+def files(*paths: str) -> list[Fact]:
+    return [Fact(Kind.FILE, path, Site(path), zone=Zone.TEST if "test" in path else Zone.SOURCE) for path in paths]
+
+
+def command(text: str, path: str = ".github/workflows/ci.yml", job: str = "build", **traits: str) -> Fact:
+    unit = f"{path}#{job}" if job else path
+    return Fact(Kind.COMMAND, text, Site(path, 7), {"unit": unit, "system": "github", **traits})
+
+
+PATHS = files(
+    "train.py", "src/pkg/train.py", "src/pkg/__init__.py", "src/pkg/__main__.py", "scripts/run.sh", "Makefile",
+    "tests/test_a.py", "services/api/Dockerfile", "services/api/main.py", "dvc.yaml", "Dockerfile", "jobs/train job.py",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "directory", "reached"),
+    [
+        ("python train.py --epochs 3", "", {"train.py"}),
+        ("python -m pkg.train", "", {"src/pkg/train.py"}),
+        ("python -m pkg", "", {"src/pkg/__main__.py"}),
+        ("poetry run python src/pkg/train.py", "", {"src/pkg/train.py"}),
+        ("uv run --with x train.py", "", {"train.py"}),
+        ("conda run -n env python train.py", "", {"train.py"}),
+        ("python train.py", "src/pkg", {"src/pkg/train.py"}),
+        ("bash scripts/run.sh", "", {"scripts/run.sh"}),
+        ("./scripts/run.sh", "", {"scripts/run.sh"}),
+        ("bash -c 'python train.py'", "", {"train.py"}),
+        ("python $HOME/train.py", "", {"train.py"}),
+        ("pytest tests/", "", {"tests/test_a.py"}),
+        ("python -m pytest -x", "", {"tests/test_a.py"}),
+        ("coverage run -m pytest", "", {"tests/test_a.py"}),
+        ("docker build -t x services/api", "", {"services/api/Dockerfile"}),
+        ("docker build -f services/api/Dockerfile .", "", {"services/api/Dockerfile"}),
+        ("docker build -t x .", "", {"Dockerfile"}),
+        ("uvicorn main:app", "services/api", {"services/api/main.py"}),
+        ("python 'jobs/train job.py'", "", {"jobs/train job.py"}),
+        ("cat train.py", "", set()),
+        ("ruff check src/pkg/train.py", "", set()),
+        ("python absent.py", "", set()),
+        ("pip install -r requirements.txt", "", set()),
+        ("python train.py '", "", {"train.py"}),
+    ],
+)
+def test_a_command_reaches_what_it_starts(text: str, directory: str, reached: set[str]) -> None:
+    facts = [*PATHS, command(text, directory=directory)]
+    lent = Reach(facts).lend(facts)
+    assert {f.name for f in lent if f.kind is Kind.FILE and f.reached.systems} == reached
+
+
+def test_a_chain_names_every_step_with_its_place() -> None:
+    target = Fact(Kind.COMMAND, "python train.py", Site("Makefile", 2), {"unit": "Makefile#train", "system": "make"})
+    job = Fact(
+        Kind.JOB, "build", Site("ci.yml", 1), {"unit": "ci.yml#build", "system": "github", "triggers": ("schedule",)}
+    )
+    facts = [*PATHS, job, command("make train", "ci.yml"), target]
+    train = next(f for f in Reach(facts).lend(facts) if f.name == "train.py")
+    assert [(str(link.site), link.runs) for link in train.reached.chain] == [
+        ("ci.yml:7", "make train"),
+        ("Makefile:2", "python train.py"),
+    ]
+    assert train.reached.systems == {"github", "make"}
+    assert train.reached.triggers == {"schedule"}
+
+
+def test_imports_carry_on_from_a_script() -> None:
+    imports = [
+        Fact(Kind.IMPORT, "pkg.train.fit", Site("train.py", 1), {"module": "pkg.train"}),
+        Fact(Kind.IMPORT, "numpy", Site("train.py", 2), {"module": "numpy"}),
+    ]
+    facts = [*PATHS, *imports, command("python train.py")]
+    lent = {f.name for f in Reach(facts).lend(facts) if f.kind is Kind.FILE and f.reached.systems}
+    assert lent == {"train.py", "src/pkg/train.py", "src/pkg/__init__.py"}
+
+
+def test_a_dead_job_runs_nothing() -> None:
+    facts = [*PATHS, command("python train.py", dead="yes")]
+    assert not any(f.reached.systems for f in Reach(facts).lend(facts) if f.kind is Kind.FILE)
+
+
+def test_what_a_container_runs_when_started_is_not_run_by_its_build() -> None:
+    entry = Fact(
+        Kind.COMMAND, "python train.py", Site("Dockerfile", 9), {"unit": "Dockerfile", "system": "docker", "entry": "yes"}
+    )
+    job = Fact(Kind.JOB, "build", Site("ci.yml", 1), {"unit": "ci.yml#build", "system": "github", "triggers": "push"})
+    facts = [*PATHS, job, command("docker build .", "ci.yml"), entry]
+    train = next(f for f in Reach(facts).lend(facts) if f.name == "train.py")
+    assert train.reached.systems == {"docker"}
+    assert not train.reached.triggers
+
+
+def test_a_module_imported_from_both_sides_is_on_both_sides() -> None:
+    imports = [
+        Fact(Kind.IMPORT, "pkg.train", Site("train.py", 1), {"module": "pkg.train"}),
+        Fact(Kind.IMPORT, "pkg.train", Site("services/api/main.py", 1), {"module": "pkg.train"}),
+    ]
+    sides = Reach([*PATHS, *imports]).sides(["train.py"], ["services/api/main.py"])
+    assert sides["src/pkg/train.py"] == "both"
+    assert sides["train.py"] == "trains"
