@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
-from mlops_audit.facts import Problem, Zone
+from mlops_audit.facts import Problem, Site, Zone, globs
+from mlops_audit.parse import ParseFailure
+from mlops_audit.repository import (
+    LINK_MODE,
+    MAX_ENTRIES,
+    SUBMODULE_MODE,
+    Entry,
+    Repository,
+    RepositoryError,
+    blob,
+    entries_of,
+    read_regular,
+    untracked_listing,
+)
+
+MAX_FILE_BYTES = 2_000_000
+MAX_NOTEBOOK_BYTES = 10_000_000
+MAX_PATH_DEPTH = 64
 
 FOREIGN_FOLDERS = frozenset({
     "example", "examples", "sample", "samples", "demo", "demos", "tutorial", "tutorials",
@@ -45,34 +61,28 @@ def zone_of(path: str) -> Zone:
     return Zone.NOTEBOOK if suffix in NOTEBOOK_SUFFIXES else Zone.SOURCE
 
 
-class File(Protocol):
-    """A tracked file: path relative to the root with "/" separators, its zone, and its bytes when asked."""
+def zones_of(paths: Iterable[str]) -> dict[str, Zone]:
+    """The zone of each path of a repository.
 
-    @property
-    def path(self) -> str: ...
-    @property
-    def zone(self) -> Zone: ...
-    def read(self) -> bytes: ...
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryFile:
-    path: str
-    data: bytes
-    zone: Zone
-
-    def read(self) -> bytes:
-        return self.data
+    A repository that is a template itself (cookiecutter, copier) is judged as the project that it sets up.
+    """
+    paths = list(paths)
+    template = any(path in ("cookiecutter.json", "copier.yml", "copier.yaml") for path in paths)
+    if not template:
+        return {path: zone_of(path) for path in paths}
+    return {path: zone_of(re.sub(r"\{\{[^}]*\}\}", "project", path)) for path in paths}
 
 
 @dataclass(frozen=True, slots=True)
-class DiskFile:
-    root: Path
+class File:
+    """A tracked file: path relative to the root with "/" separators, its zone, and its bytes when asked.
+
+    `read` raises ParseFailure when the bytes cannot be had: absent, no regular file, larger than the cap.
+    """
+
     path: str
     zone: Zone
-
-    def read(self) -> bytes:
-        return (self.root / self.path).read_bytes()
+    read: Callable[[], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +97,109 @@ class Tree:
     @classmethod
     def of(cls, files: Mapping[str, str | bytes], name: str = "memory") -> Tree:
         """A tree of texts given in memory: examples of rules and tests are audited like this."""
-        found = (
-            MemoryFile(path, text.encode() if isinstance(text, str) else text, zone_of(path))
-            for path, text in sorted(files.items())
-        )
+        zones = zones_of(files)
+        found = []
+        for path, text in sorted(files.items()):
+            data = text.encode() if isinstance(text, str) else text
+            found.append(File(path, zones[path], lambda data=data: data))
         return cls(name, tuple(found))
 
     @classmethod
-    def open(cls, root: Path, rev: str | None = None, exclude: Iterable[str] = ()) -> Tree:
-        """The tracked files of a work tree, or those of the commit `rev`."""
-        # PROVISIONAL: repository.py takes this over
-        listing = subprocess.run(["git", "-C", str(root), "ls-files", "-z"], capture_output=True, check=False)
-        if listing.returncode == 0:
-            paths = [os.fsdecode(p) for p in listing.stdout.split(b"\0") if p]
+    @contextmanager
+    def open(cls, root: Path, rev: str | None = None, exclude: Iterable[str] = ()) -> Iterator[Tree]:
+        """The tracked files of a work tree, or those of the commit `rev`, readable inside the `with` block.
+
+        A folder that is no repository is taken as it stands, minus what its .gitignore names. `exclude` are globs of
+        paths to leave out. Raises RepositoryError, in one clear line, for what cannot be opened.
+        """
+        root = Path(os.path.realpath(root))
+        repository = Repository.at(root)
+        name = root.name.removesuffix(".git") or "repository"
+        if rev is None and repository is not None and repository.bare:
+            rev = "HEAD"
+        if rev is not None:
+            if repository is None:
+                raise RepositoryError("a revision can only be read from a git repository")
+            with repository.clean() as repo:
+                commit = repository.resolve(repo, rev)
+                entries, cut = entries_of(repo, commit)
+
+                def from_blob(entry: Entry) -> Callable[[], bytes]:
+                    def read() -> bytes:
+                        try:
+                            return blob(repo, entry, cap_of(entry.path))
+                        except RepositoryError as error:
+                            raise ParseFailure(str(error)) from error
+
+                    return read
+
+                yield _tree(name, entries, from_blob, exclude, commit, cut)
+            return
+        commit, cut = "", False
+        if repository is None:
+            entries = [Entry(path, 0o100644, "") for path in untracked_listing(root)]
         else:
-            paths = [p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file()]
-        keep = [p for p in sorted(set(paths)) if (root / p).is_file() and not (root / p).is_symlink()]
-        return cls(root.resolve().name, tuple(DiskFile(root, p, zone_of(p)) for p in keep))
+            commit = repository.head()
+            entries = repository.tracked()
+        if len(entries) > MAX_ENTRIES:
+            entries, cut = entries[:MAX_ENTRIES], True
+        reader = _WorkTree(root)
+        yield _tree(name, entries, reader.reader, exclude, commit, cut)
+
+
+def _tree(
+    name: str,
+    entries: Iterable[Entry],
+    reader: Callable[[Entry], Callable[[], bytes]],
+    exclude: Iterable[str],
+    commit: str,
+    cut: bool,
+) -> Tree:
+    left_out = globs(tuple(exclude), True) if (exclude := tuple(exclude)) else lambda path: False
+    skipped = [Problem(Site("."), f"skipped: more than {MAX_ENTRIES} files")] if cut else []
+    kept: dict[str, Entry] = {}
+    for entry in entries:
+        path = entry.path
+        if path.endswith("/") or entry.mode == SUBMODULE_MODE:
+            skipped.append(Problem(Site(path), "skipped: another repository (submodule)"))
+        elif entry.mode & 0o170000 == LINK_MODE:
+            skipped.append(Problem(Site(path), "skipped: a symbolic link; what it leads to is read under its own path"))
+        elif path.count("/") > MAX_PATH_DEPTH:
+            skipped.append(Problem(Site(path[:200]), f"skipped: deeper than {MAX_PATH_DEPTH} folders"))
+        elif path.startswith(("/", "../")) or "/../" in path or path.startswith(".git/"):
+            skipped.append(Problem(Site(path), "skipped: a path that leads outside the repository"))
+        elif not left_out(path):
+            kept[path] = entry
+    zones = zones_of(kept)
+    files = tuple(File(path, zones[path], reader(kept[path])) for path in sorted(kept))
+    return Tree(name, files, tuple(skipped), commit)
+
+
+def cap_of(path: str) -> int:
+    """The most bytes that a file may have to be read."""
+    return MAX_NOTEBOOK_BYTES if path.lower().endswith(".ipynb") else MAX_FILE_BYTES
+
+
+class _WorkTree:
+    """Reads files of a work tree: regular ones only, inside the root only, never blocking."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._inside: dict[str, bool] = {}
+
+    def reader(self, entry: Entry) -> Callable[[], bytes]:
+        return lambda: self._read(entry.path)
+
+    def _read(self, path: str) -> bytes:
+        place = path.rpartition("/")[0]
+        if place not in self._inside:
+            real = os.path.realpath(self._root / place)
+            self._inside[place] = real == os.path.normpath(self._root / place)
+        if not self._inside[place]:
+            raise ParseFailure("skipped: a folder on its path is a symbolic link")
+        try:
+            return read_regular(self._root / path, cap_of(path))
+        except FileNotFoundError as error:
+            raise ParseFailure("skipped: tracked, but absent from the work tree") from error
+        except OSError as error:
+            raise ParseFailure(f"skipped: {error.strerror or error}") from error
