@@ -9,7 +9,9 @@ from mlops_audit.reach import Reach
 
 
 def files(*paths: str) -> list[Fact]:
-    return [Fact(Kind.FILE, path, Site(path), zone=Zone.TEST if "test" in path else Zone.SOURCE) for path in paths]
+    return [
+        Fact(Kind.FILE, path, Site(path), zone=Zone.TEST if "test" in path else Zone.SOURCE) for path in paths
+    ]
 
 
 def command(text: str, path: str = ".github/workflows/ci.yml", job: str = "build", **traits: str) -> Fact:
@@ -59,9 +61,14 @@ def test_a_command_reaches_what_it_starts(text: str, directory: str, reached: se
 
 
 def test_a_chain_names_every_step_with_its_place() -> None:
-    target = Fact(Kind.COMMAND, "python train.py", Site("Makefile", 2), {"unit": "Makefile#train", "system": "make"})
+    target = Fact(
+        Kind.COMMAND, "python train.py", Site("Makefile", 2), {"unit": "Makefile#train", "system": "make"}
+    )
     job = Fact(
-        Kind.JOB, "build", Site("ci.yml", 1), {"unit": "ci.yml#build", "system": "github", "triggers": ("schedule",)}
+        Kind.JOB,
+        "build",
+        Site("ci.yml", 1),
+        {"unit": "ci.yml#build", "system": "github", "triggers": ("schedule",)},
     )
     facts = [*PATHS, job, command("make train", "ci.yml"), target]
     train = next(f for f in Reach(facts).lend(facts) if f.name == "train.py")
@@ -90,9 +97,14 @@ def test_a_dead_job_runs_nothing() -> None:
 
 def test_what_a_container_runs_when_started_is_not_run_by_its_build() -> None:
     entry = Fact(
-        Kind.COMMAND, "python train.py", Site("Dockerfile", 9), {"unit": "Dockerfile", "system": "docker", "entry": "yes"}
+        Kind.COMMAND,
+        "python train.py",
+        Site("Dockerfile", 9),
+        {"unit": "Dockerfile", "system": "docker", "entry": "yes"},
     )
-    job = Fact(Kind.JOB, "build", Site("ci.yml", 1), {"unit": "ci.yml#build", "system": "github", "triggers": "push"})
+    job = Fact(
+        Kind.JOB, "build", Site("ci.yml", 1), {"unit": "ci.yml#build", "system": "github", "triggers": "push"}
+    )
     facts = [*PATHS, job, command("docker build .", "ci.yml"), entry]
     train = next(f for f in Reach(facts).lend(facts) if f.name == "train.py")
     assert train.reached.systems == {"docker"}

@@ -17,7 +17,9 @@ from mlops_audit.tree import Tree, zone_of, zones_of
 def git(folder: Path, *words: str) -> str:
     settings = ["-c", "user.name=a", "-c", "user.email=a@b.invalid", "-c", "init.defaultBranch=main"]
     clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    run = subprocess.run(["git", *settings, *words], cwd=folder, check=True, capture_output=True, text=True, env=clean)
+    run = subprocess.run(
+        ["git", *settings, *words], cwd=folder, check=True, capture_output=True, text=True, env=clean
+    )
     return run.stdout.strip()
 
 
@@ -66,7 +68,9 @@ def test_a_path_stands_in_its_zone(path: str, zone: Zone) -> None:
 
 
 def test_a_template_repository_is_judged_as_the_project_that_it_sets_up() -> None:
-    zones = zones_of(["cookiecutter.json", "{{cookiecutter.name}}/train.py", "{{cookiecutter.name}}/tests/test_a.py"])
+    zones = zones_of(
+        ["cookiecutter.json", "{{cookiecutter.name}}/train.py", "{{cookiecutter.name}}/tests/test_a.py"]
+    )
     assert zones["{{cookiecutter.name}}/train.py"] is Zone.SOURCE
     assert zones["{{cookiecutter.name}}/tests/test_a.py"] is Zone.TEST
 
@@ -97,7 +101,10 @@ def test_a_commit_is_read_without_its_work_tree(repository: Path) -> None:
     (repository / "src/train.py").write_text("changed\n")
     git(repository, "rm", "-q", "README.md")
     with Tree.open(repository, "HEAD") as tree:
-        assert {f.path: f.read() for f in tree.files} == {"README.md": b"# Project\n", "src/train.py": b"import torch\n"}
+        assert {f.path: f.read() for f in tree.files} == {
+            "README.md": b"# Project\n",
+            "src/train.py": b"import torch\n",
+        }
         assert tree.commit == git(repository, "rev-parse", "HEAD")
 
 

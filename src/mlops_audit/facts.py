@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 
 
 class Kind(str, enum.Enum):
@@ -97,6 +97,7 @@ class Reached:
 
 UNREACHED = Reached()
 
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What could not be read, and why, in one line; the audit went on without it."""
@@ -151,7 +152,7 @@ def values(value: TraitValue | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value
 
 
-@lru_cache(maxsize=None)
+@cache
 def matcher(patterns: tuple[str, ...], ignore_case: bool = False) -> Callable[[str], bool]:
     """A test whether a whole text matches any of the globs.
 
@@ -243,7 +244,7 @@ CASELESS = frozenset({Kind.HEADING, Kind.FILE, Kind.DEPENDENCY, Kind.COMMAND, Ki
                       Kind.SETTING, Kind.JOB, Kind.DEFINITION, Kind.STEP, Kind.PIPELINE, Kind.MANIFEST})  # fmt: skip
 
 
-@lru_cache(maxsize=None)
+@cache
 def globs(patterns: tuple[str, ...], ignore_case: bool = False) -> Callable[[str], bool]:
     """Like `matcher`, with patterns that begin with `!` taking away from what the others match."""
     wanted = matcher(tuple(p for p in patterns if not p.startswith("!")) or ("*",), ignore_case)

@@ -7,8 +7,8 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from posixpath import normpath
 from pathlib import PurePosixPath
+from posixpath import normpath
 
 from mlops_audit.facts import Fact, Kind, Zone, values
 
@@ -97,7 +97,9 @@ class Repository:
                 return path
         ending = "/" + normpath(word).lstrip("./").lstrip("/")
         near = [p for p in self.suffixes.get(PurePosixPath(word).name, ()) if f"/{p}".endswith(ending)]
-        return min(near, key=lambda p: (-_common(p, folders[0] if folders else ""), len(p), p)) if near else None
+        return (
+            min(near, key=lambda p: (-_common(p, folders[0] if folders else ""), len(p), p)) if near else None
+        )
 
     def module(self, name: str, importer: str, modules: Iterable[str] = ()) -> list[str]:
         """The files that importing a dotted name from a file runs: the module and the packages around it.
@@ -160,7 +162,7 @@ def _importable(root: str, here: str) -> bool:
 def _common(path: str, here: str) -> int:
     """How many leading folders two places share."""
     count = 0
-    for one, other in zip(path.split("/"), here.split("/")):
+    for one, other in zip(path.split("/"), here.split("/"), strict=False):
         if one != other:
             break
         count += 1
@@ -232,9 +234,25 @@ def _targets(
         module, arguments = _after(rest, "-m")
         if module in ("pytest", "unittest"):
             yield from _tests(arguments, here, repository)
-        elif module in ("torch.distributed.launch", "torch.distributed.run", "accelerate.commands.launch", "coverage"):
+        elif module in (
+            "torch.distributed.launch",
+            "torch.distributed.run",
+            "accelerate.commands.launch",
+            "coverage",
+        ):
             yield from _targets(["python", *arguments], here, fact, repository, depth + 1)
-        elif module in ("mlflow", "dvc", "nox", "tox", "invoke", "papermill", "uvicorn", "gunicorn", "streamlit", "build"):
+        elif module in (
+            "mlflow",
+            "dvc",
+            "nox",
+            "tox",
+            "invoke",
+            "papermill",
+            "uvicorn",
+            "gunicorn",
+            "streamlit",
+            "build",
+        ):
             yield from _targets([module, *arguments], here, fact, repository, depth + 1)
         else:
             for place in here:
@@ -264,7 +282,9 @@ def _targets(
                 break
         return
     if program == "kedro" and rest[:1] == ["run"]:
-        yield from (p for p in sorted(repository.paths) if p.endswith(("pipeline.py", "pipeline_registry.py")))
+        yield from (
+            p for p in sorted(repository.paths) if p.endswith(("pipeline.py", "pipeline_registry.py"))
+        )
         return
     if program in ("docker", "podman", "docker-compose", "buildah", "nerdctl"):
         yield from _containers(program, rest, here, fact, repository)
@@ -289,7 +309,11 @@ def _targets(
                     if other.endswith((".yml", ".yaml"))
                 )
         return
-    if program == "prefect" and rest[:1] in (["deploy"], ["deployment"]) and (path := repository.file("prefect.yaml", *here)):
+    if (
+        program == "prefect"
+        and rest[:1] in (["deploy"], ["deployment"])
+        and (path := repository.file("prefect.yaml", *here))
+    ):
         yield from _whole(path, repository)
     if program in READERS:
         return
@@ -375,7 +399,9 @@ def _task(program: str, rest: list[str], here: tuple[str, ...], repository: Repo
     if not names:
         yield from units[:1] if program in ("make", "gmake", "just") else units
     for name in names:
-        yield from (unit for unit in units if unit.partition("#")[2] in (name, f"testenv:{name}", name.split("-")[0]))
+        yield from (
+            unit for unit in units if unit.partition("#")[2] in (name, f"testenv:{name}", name.split("-")[0])
+        )
 
 
 def _stages(rest: list[str], here: tuple[str, ...], repository: Repository) -> Iterator[str]:
@@ -434,7 +460,11 @@ def _manifests(rest: list[str], here: tuple[str, ...], repository: Repository) -
             if root in repository.paths:
                 yield from _whole(root, repository)
                 break
-            inside = [p for p in repository.under(root) if root != "." and p.endswith((".yaml", ".yml", ".tpl", ".json"))]
+            inside = [
+                p
+                for p in repository.under(root)
+                if root != "." and p.endswith((".yaml", ".yml", ".tpl", ".json"))
+            ]
             if inside:
                 for path in sorted(inside):
                     yield from _whole(path, repository)

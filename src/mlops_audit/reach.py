@@ -146,5 +146,3 @@ def _chain(unit: str, parents: Mapping[str, tuple[str, Link] | None]) -> tuple[L
         links.append(link)
         step = parents[above]
     return tuple(reversed(links))
-
-

@@ -79,7 +79,9 @@ class Repository:
         worktree = re.search(r"^\s*worktree\s*=\s*(.+?)\s*$", _small_text(folder / "config"), re.MULTILINE)
         if worktree and Path(os.path.realpath(folder / worktree[1])) == Path(os.path.realpath(root)):
             return cls(root, folder, folder)
-        raise RepositoryError(".git points to a repository elsewhere that does not know this folder: not followed")
+        raise RepositoryError(
+            ".git points to a repository elsewhere that does not know this folder: not followed"
+        )
 
     @property
     def bare(self) -> bool:
@@ -130,7 +132,9 @@ class Repository:
     def clean(self) -> Iterator[git.Repo]:
         """This repository's objects seen from a clean bare git directory, removed afterwards."""
         if self._sha256():
-            raise RepositoryError("a repository with SHA-256 object ids: revisions cannot be read, only the work tree")
+            raise RepositoryError(
+                "a repository with SHA-256 object ids: revisions cannot be read, only the work tree"
+            )
         import git
 
         with tempfile.TemporaryDirectory(prefix="mlops-audit-") as place:
@@ -178,7 +182,10 @@ class Repository:
         return [
             (name, commit)
             for name, commit in sorted(found.items())
-            if safe.fullmatch(name) and ".." not in name and "//" not in name and re.fullmatch(r"[0-9a-f]{40}", commit)
+            if safe.fullmatch(name)
+            and ".." not in name
+            and "//" not in name
+            and re.fullmatch(r"[0-9a-f]{40}", commit)
         ]
 
     def resolve(self, repo: git.Repo, rev: str) -> str:
@@ -252,7 +259,15 @@ def untracked_listing(root: Path) -> list[str]:
             (clean / name).mkdir(parents=True)
         (clean / "HEAD").write_text("ref: refs/heads/none\n")
         (clean / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = false\n")
-        words = ["git", f"--git-dir={clean}", f"--work-tree={root}", "ls-files", "-z", "--others", "--exclude-standard"]
+        words = [
+            "git",
+            f"--git-dir={clean}",
+            f"--work-tree={root}",
+            "ls-files",
+            "-z",
+            "--others",
+            "--exclude-standard",
+        ]
         try:
             run = subprocess.run(words, cwd=root, capture_output=True, timeout=GIT_SECONDS, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -265,7 +280,11 @@ def untracked_listing(root: Path) -> list[str]:
 @contextmanager
 def _hardened_environment() -> Iterator[None]:
     """No GIT_* variable of the caller, no configuration of the user or the system, no network, no prompt."""
-    saved = {name: value for name, value in os.environ.items() if name.startswith("GIT_") and name != "GIT_EXEC_PATH"}
+    saved = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("GIT_") and name != "GIT_EXEC_PATH"
+    }
     settings = {
         "core.fsmonitor": "false", "core.hooksPath": "/dev/null", "log.showSignature": "false", "gpg.program": "false",
         "protocol.allow": "never", "core.sshCommand": "false", "core.pager": "cat", "credential.helper": "",
@@ -291,7 +310,9 @@ def _hardened_environment() -> Iterator[None]:
 
 def read_regular(path: Path, cap: int) -> bytes:
     """The bytes of a regular file, never following a link or blocking. Raises OSError, also for what is larger."""
-    handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | os.O_CLOEXEC)
+    handle = os.open(
+        path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | os.O_CLOEXEC
+    )
     with os.fdopen(handle, "rb") as stream:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):

@@ -168,7 +168,10 @@ class _Reader:
                 name = word.removeprefix("!")[1:]
                 if name not in vocabulary:
                     near = difflib.get_close_matches(name, list(vocabulary), 1)
-                    self.fault(item.line, f"unknown word list ${name}" + (f"; did you mean ${near[0]}?" if near else ""))
+                    self.fault(
+                        item.line,
+                        f"unknown word list ${name}" + (f"; did you mean ${near[0]}?" if near else ""),
+                    )
                     continue
                 found.extend(negated + w for w in vocabulary[name])
             else:
@@ -220,14 +223,18 @@ class _Reader:
             examples=self.examples(root.get("examples")),
         )
 
-    def signals(self, node: parse.Node | None, vocabulary: Mapping[str, tuple[str, ...]]) -> dict[str, Signal]:
+    def signals(
+        self, node: parse.Node | None, vocabulary: Mapping[str, tuple[str, ...]]
+    ) -> dict[str, Signal]:
         signals = {}
         kinds = [kind.value for kind in Kind]
         for name, body in node.items if node else []:
             self.known(body, [*kinds, "where", "in"], "kind of fact")
             asked = [key for key, _ in body.items if key in kinds]
             if len(asked) != 1:
-                self.fault(body.line, f"the signal {name!r} asks for exactly one kind of fact, not {len(asked)}")
+                self.fault(
+                    body.line, f"the signal {name!r} asks for exactly one kind of fact, not {len(asked)}"
+                )
                 continue
             where = body.get("where") or parse.Node({}, body.line)
             zones = {Zone.SOURCE, Zone.NOTEBOOK}
@@ -237,7 +244,10 @@ class _Reader:
                     if place.text in [zone.value for zone in Zone]:
                         zones.add(Zone(place.text))
                     else:
-                        self.fault(place.line, f"unknown zone {place.text!r}; known: {', '.join(z.value for z in Zone)}")
+                        self.fault(
+                            place.line,
+                            f"unknown zone {place.text!r}; known: {', '.join(z.value for z in Zone)}",
+                        )
             signals[name] = Signal(
                 name=name,
                 kind=Kind(asked[0]),
@@ -283,7 +293,9 @@ class _Reader:
             if files is None or not files.items:
                 self.fault(item.line, "an example has files")
                 continue
-            found.append(Example(item.at("verdict"), item.at("title"), {p: t.text for p, t in files.items}, item.line))
+            found.append(
+                Example(item.at("verdict"), item.at("title"), {p: t.text for p, t in files.items}, item.line)
+            )
         if node is not None:
             for verdict in ("pass", "partial", "missing"):
                 if not any(example.verdict == verdict for example in found):

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from mlops_audit.facts import Problem, Site, Zone, globs
@@ -56,7 +57,9 @@ def zone_of(path: str) -> Zone:
         return Zone.FOREIGN
     if any(folder in TEST_FOLDERS for folder in folders):
         return Zone.TEST
-    if re.fullmatch(r"(test_.*|.*_test|conftest|.*\.test|.*\.spec)\.(py|r|js|ts|jsx|tsx|ipynb|go|java|scala|sh)", name):
+    if re.fullmatch(
+        r"(test_.*|.*_test|conftest|.*\.test|.*\.spec)\.(py|r|js|ts|jsx|tsx|ipynb|go|java|scala|sh)", name
+    ):
         return Zone.TEST
     return Zone.NOTEBOOK if suffix in NOTEBOOK_SUFFIXES else Zone.SOURCE
 
@@ -101,7 +104,7 @@ class Tree:
         found = []
         for path, text in sorted(files.items()):
             data = text.encode() if isinstance(text, str) else text
-            found.append(File(path, zones[path], lambda data=data: data))
+            found.append(File(path, zones[path], partial(bytes, data)))
         return cls(name, tuple(found))
 
     @classmethod
@@ -163,10 +166,12 @@ def _tree(
         if path.endswith("/") or entry.mode == SUBMODULE_MODE:
             skipped.append(Problem(Site(path), "skipped: another repository (submodule)"))
         elif entry.mode & 0o170000 == LINK_MODE:
-            skipped.append(Problem(Site(path), "skipped: a symbolic link; what it leads to is read under its own path"))
+            skipped.append(
+                Problem(Site(path), "skipped: a symbolic link; what it leads to is read under its own path")
+            )
         elif path.count("/") > MAX_PATH_DEPTH:
             skipped.append(Problem(Site(path[:200]), f"skipped: deeper than {MAX_PATH_DEPTH} folders"))
-        elif path.startswith(("/", "../")) or "/../" in path or path.startswith(".git/"):
+        elif path.startswith(("/", "../", ".git/")) or "/../" in path:
             skipped.append(Problem(Site(path), "skipped: a path that leads outside the repository"))
         elif not left_out(path):
             kept[path] = entry
