@@ -1,17 +1,17 @@
 """Every parser of data formats, behind one shape (Node) and one error (ParseFailure).
 
-Values are never constructed: scalars stay the text that stands in the file, so that unknown tags, duplicate keys,
-GitHub's `on:` key, dates and bombs of aliases are all harmless. Sizes and nesting are capped.
+Values are never constructed: scalars stay the text that stands in the file, so that unknown tags, duplicate
+keys, GitHub's `on:` key, dates and bombs of aliases are all harmless. Sizes and nesting are capped.
 """
 
 from __future__ import annotations
 
-import configparser
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, wraps
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 2_000_000
 MAX_DEPTH = 64
 MAX_NODES = 200_000
+
+T = TypeVar("T")
 
 
 class ParseFailure(ValueError):
@@ -30,16 +32,20 @@ class ParseFailure(ValueError):
         self.line = line
 
 
+Nodes: TypeAlias = "list[Node]"
+Pairs: TypeAlias = "list[tuple[str, Node]]"
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A value of a YAML, JSON or TOML document with the line where it stands, from 1.
 
-    `value` is a str for scalars ("" for null), a list of Nodes, or a dict from key to Node; of duplicate keys the
-    last wins. `tag` is an explicit YAML tag such as "!Ref". `keys` gives the line of each key of a mapping.
-    `quoted` tells "1" from 1.
+    `value` is a str for scalars ("" for null), a list of Nodes, or a dict from key to Node; of duplicate keys
+    the last wins. `tag` is an explicit YAML tag such as "!Ref". `keys` gives the line of each key of a
+    mapping. `quoted` tells "1" from 1.
     """
 
-    value: str | list[Node] | dict[str, Node]
+    value: str | Nodes | dict[str, Node]
     line: int
     tag: str = ""
     keys: dict[str, int] | None = None
@@ -51,16 +57,16 @@ class Node:
         return self.value if isinstance(self.value, str) else ""
 
     @property
-    def list(self) -> list[Node]:
+    def list(self) -> Nodes:
         """The items of a sequence; a scalar or mapping counts as a sequence of one, null as none."""
         if isinstance(self.value, list):
             return self.value
         return [self] if self.value != "" else []
 
     @property
-    def items(self) -> list[tuple[str, Node]]:
+    def items(self) -> Pairs:
         """The pairs of a mapping, [] for anything else."""
-        return list(self.value.items()) if isinstance(self.value, dict) else []
+        return [*self.value.items()] if isinstance(self.value, dict) else []
 
     def get(self, *path: str) -> Node | None:
         """The node below the keys, None where a key is absent or a mapping is not there."""
@@ -81,10 +87,17 @@ class Node:
         return (self.keys or {}).get(key, self.line)
 
     def leaves(self, prefix: str = "") -> Iterator[tuple[str, Node]]:
-        """Every scalar below this node with its dotted path; items of a sequence share the path of the sequence."""
-        stack = [(prefix, self)]
+        """Every scalar below this node with its dotted path; items of a sequence share the sequence's path.
+
+        Raises ParseFailure after MAX_NODES nodes: nodes that stand in several places count in each.
+        """
+        stack: Pairs = [(prefix, self)]
+        budget = MAX_NODES
         while stack:
             path, node = stack.pop()
+            budget -= 1
+            if budget < 0:
+                raise ParseFailure(f"more than {MAX_NODES} nodes", node.line)
             if isinstance(node.value, dict):
                 stack.extend((f"{path}.{key}" if path else key, child) for key, child in reversed(node.items))
             elif isinstance(node.value, list):
@@ -94,7 +107,7 @@ class Node:
 
 
 def decode(data: bytes) -> str:
-    """The text of a file: UTF-8 with or without a mark, UTF-16 with one, else Latin-1; line ends become \\n."""
+    """The text of a file: UTF-8 with or without a mark, UTF-16 with one, else Latin-1; lines end with \\n."""
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = data.decode("utf-16", errors="replace")
     else:
@@ -110,40 +123,48 @@ def _check_size(data: bytes) -> None:
         raise ParseFailure(f"larger than {MAX_BYTES} bytes")
 
 
+def _once(parser: Callable[[bytes], T]) -> Callable[[bytes], T]:
+    """The parser with its last results kept: several extractors read the same file one after the other."""
+
+    @lru_cache(maxsize=2)
+    def attempt(data: bytes) -> T | ParseFailure:
+        try:
+            return parser(data)
+        except ParseFailure as failure:
+            return failure
+
+    @wraps(parser)
+    def parsed(data: bytes) -> T:
+        result = attempt(data)
+        if isinstance(result, ParseFailure):
+            raise ParseFailure(result.reason, result.line)
+        return result
+
+    return parsed
+
+
 # ------------------------------------------------------------------------------------------------------ YAML
 
 
+@_once
 def yaml(data: bytes) -> list[Node]:
     """The documents of a YAML file, without the empty ones.
 
-    Raises ParseFailure for what is no YAML, and for nesting or sizes over the caps. Aliases stand for the node
-    they name without being expanded; `<<` merges are kept as a key of that name.
+    Raises ParseFailure for what is no YAML, and for nesting or sizes over the caps. Aliases stand for the
+    node they name; it counts against the caps as if it were written out, so that a walk over the nodes ends
+    soon. `<<` merges are kept as a key of that name.
     """
     _check_size(data)
     text = decode(data)
     if "\x00" in text:
         raise ParseFailure("a NUL byte in a text file")
-    _guard_nesting(text)
+    text = re.sub("[\x85\u2028\u2029]", " ", text)  # line ends for YAML, but for nobody who counts lines
     try:
         return list(_yaml_documents(_yaml_events(text)))
     except ParseFailure:
         raise
     except (ValueError, AttributeError, IndexError, TypeError, RecursionError, MemoryError) as error:
         raise ParseFailure(f"no valid YAML: {error}") from error
-
-
-def _guard_nesting(text: str) -> None:
-    """Refuse text that nests deeper than any real document before a parser written in C sees it."""
-    depth = 0
-    for number, line in enumerate(text.split("\n"), 1):
-        if len(line) - len(line.lstrip(" ")) > 8 * MAX_DEPTH:
-            raise ParseFailure("indented too deeply", number)
-        if re.match(r"\s*(?:[-?:] +){%d}" % MAX_DEPTH, line):
-            raise ParseFailure("nested too deeply", number)
-        for bracket in re.findall(r"[\[\]{}]", line):
-            depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
-            if depth > 200:
-                raise ParseFailure("nested too deeply", number)
 
 
 def _yaml_events(text: str) -> Iterator[Any]:
@@ -154,11 +175,14 @@ def _yaml_events(text: str) -> Iterator[Any]:
     except ImportError:  # no wheel of the C parser for this platform: the same events, slower
         from ruamel.yaml import YAML
 
+        if len(text) > MAX_BYTES // 4:
+            raise ParseFailure(f"larger than {MAX_BYTES // 4}, without the C parser for YAML") from None
+
         events = iter(YAML(typ="safe", pure=True).parse(text))
     else:
-        parser = CParser(text)
 
         def from_c() -> Iterator[Any]:
+            parser = CParser(text)
             while parser.check_event():
                 yield parser.get_event()
 
@@ -171,58 +195,83 @@ def _yaml_events(text: str) -> Iterator[Any]:
         raise ParseFailure(f"no valid YAML: {problem}", mark.line + 1 if mark else 0) from error
 
 
+@dataclass(slots=True)
+class _Open:
+    """A YAML collection that is being read; its size and depth are those with all aliases written out."""
+
+    node: Node
+    anchor: str
+    children: list[Node]
+    size: int = 1
+    depth: int = 1
+
+
 def _yaml_documents(events: Iterator[Any]) -> Iterator[Node]:
     """Compose nodes from events with an own stack: no recursion, no construction."""
-    anchors: dict[str, Node] = {}
-    stack: list[tuple[Node, list[Node]]] = []  # open collections with the finished children of each
-    count = 0
+    anchors: dict[str, tuple[Node, int, int]] = {}  # node, size and depth of what each anchor names
+    stack: list[_Open] = []
     for event in events:
         kind = type(event).__name__
         line = event.start_mark.line + 1 if event.start_mark else 0
+        size, depth = 1, 0
         if kind == "DocumentStartEvent":
             anchors = {}
             continue
         if kind == "ScalarEvent":
-            style = getattr(event, "style", None) or ""
-            value = event.value
-            if not style and value in ("~", "null", "Null", "NULL"):
-                value = ""
+            style = event.style or ""
+            null = not style and event.value in ("~", "null", "Null", "NULL")
+            value = "" if null else _printable(event.value)
             node = Node(value, line, _tag(event), quoted=style in ("'", '"'))
+            if event.anchor:
+                anchors[event.anchor] = (node, 1, 0)
         elif kind == "AliasEvent":
-            node = anchors.get(event.anchor, Node("", line))
+            if event.anchor not in anchors:
+                raise ParseFailure(f"no valid YAML: unknown alias {event.anchor}", line)
+            node, size, depth = anchors[event.anchor]
         elif kind in ("SequenceStartEvent", "MappingStartEvent"):
             if len(stack) >= MAX_DEPTH:
                 raise ParseFailure("nested too deeply", line)
-            opened = Node([] if kind[0] == "S" else {}, line, _tag(event), keys=None if kind[0] == "S" else {})
+            empty: list[Node] | dict[str, Node] = [] if kind == "SequenceStartEvent" else {}
+            opened = Node(empty, line, _tag(event), keys={} if isinstance(empty, dict) else None)
+            stack.append(_Open(opened, event.anchor or "", []))
             if event.anchor:
-                anchors[event.anchor] = Node("", line)  # a collection that contains itself is cut here
-            stack.append((opened, []))
-            if event.anchor:
-                anchors[f"\0{id(opened)}"] = Node(str(event.anchor), line)
+                anchors[event.anchor] = (Node("", line), 1, 0)  # what contains itself is cut here
             continue
         elif kind in ("SequenceEndEvent", "MappingEndEvent"):
-            node, children = stack.pop()
-            if isinstance(node.value, list):
-                node.value.extend(children)
-            elif isinstance(node.value, dict) and node.keys is not None:
-                for key, child in zip(children[::2], children[1::2]):
-                    name = key.text or ("" if isinstance(key.value, str) else "?")
-                    node.value[name] = child
-                    node.keys[name] = key.line
-            name_of_anchor = anchors.pop(f"\0{id(node)}", None)
-            if name_of_anchor is not None:
-                anchors[name_of_anchor.text] = node
+            done = stack.pop()
+            node, size, depth = done.node, done.size, done.depth
+            _fill(node, done.children)
+            if done.anchor:
+                anchors[done.anchor] = (node, size, depth)
         else:
             continue
-        count += 1
-        if count > MAX_NODES:
-            raise ParseFailure(f"more than {MAX_NODES} nodes", line)
-        if getattr(event, "anchor", None) and kind == "ScalarEvent":
-            anchors[event.anchor] = node
         if stack:
-            stack[-1][1].append(node)
+            above = stack[-1]
+            above.children.append(node)
+            above.size += size
+            above.depth = max(above.depth, depth + 1)
+            if above.size > MAX_NODES:
+                raise ParseFailure(f"more than {MAX_NODES} nodes", line)
+            if above.depth > MAX_DEPTH:
+                raise ParseFailure("nested too deeply", line)
         elif node.value != "":
             yield node
+
+
+def _fill(node: Node, children: list[Node]) -> None:
+    """Put the finished children of a collection into it; a key that is no scalar becomes `?`."""
+    if isinstance(node.value, list):
+        node.value.extend(children)
+    elif isinstance(node.value, dict) and node.keys is not None:
+        for key, child in zip(children[::2], children[1::2], strict=True):
+            name = key.value if isinstance(key.value, str) else "?"
+            node.value[name] = child
+            node.keys[name] = key.line
+
+
+def _printable(text: str) -> str:
+    """The text with lone surrogates, which no file can hold, replaced."""
+    return text if text.isascii() else text.encode("utf-8", errors="replace").decode()
 
 
 def _tag(event: Any) -> str:
@@ -237,7 +286,8 @@ def _tag(event: Any) -> str:
 def syntax_tree(language: str, data: bytes) -> tree_sitter.Node:
     """The root of the syntax tree of a text; tree-sitter recovers from errors and never recurses.
 
-    `language` is one of "json", "toml", "hcl", "dockerfile", "bicep".
+    `language` is one of "json", "toml", "hcl", "dockerfile", "bicep". The tree is that of the decoded text in
+    UTF-8: take texts from its nodes, not from `data`.
     """
     import importlib
 
@@ -245,50 +295,69 @@ def syntax_tree(language: str, data: bytes) -> tree_sitter.Node:
 
     _check_size(data)
     module = importlib.import_module(f"tree_sitter_{language}")
-    return tree_sitter.Parser(tree_sitter.Language(module.language())).parse(data).root_node
+    return tree_sitter.Parser(tree_sitter.Language(module.language())).parse(decode(data).encode()).root_node
 
 
+@_once
 def json_document(data: bytes) -> Node:
-    """A JSON document with lines; comments and trailing commas are tolerated (tsconfig, devcontainer)."""
+    """A JSON document with lines; comments and trailing commas are tolerated (tsconfig, devcontainer).
+
+    Several values one after the other (JSON lines) count as a sequence.
+    """
     _check_size(data)
     root = syntax_tree("json", data)
-    values = [child for child in root.named_children if child.type != "comment"]
-    if not values or values[0].type == "ERROR":
-        raise ParseFailure("no valid JSON", values[0].start_point[0] + 1 if values else 0)
-    return _tree_node(values[0])
+    _refuse_broken(root)
+    values = [child for child in root.named_children if child.type not in ("comment", "ERROR")]
+    if not values:
+        raise ParseFailure("no valid JSON")
+    nodes = _json_nodes(values)
+    return nodes[0] if len(nodes) == 1 else Node(nodes, nodes[0].line)
 
 
-def _tree_node(root: tree_sitter.Node) -> Node:
-    """A JSON syntax tree as a Node, bottom-up with an own stack."""
+def _refuse_broken(root: tree_sitter.Node) -> None:
+    """Raise ParseFailure for a syntax error other than a comma too many."""
+    stack = [root] if root.has_error else []
+    while stack:
+        here = stack.pop()
+        if here.is_missing or (here.type == "ERROR" and (here.text or b"").strip() != b","):
+            raise ParseFailure("no valid JSON", here.start_point[0] + 1)
+        stack.extend(reversed([child for child in here.children if child.has_error or child.is_missing]))
+
+
+def _json_nodes(values: list[tree_sitter.Node]) -> list[Node]:
+    """JSON syntax trees as Nodes, bottom-up with an own stack."""
     done: dict[int, Node] = {}
-    stack: list[tuple[tree_sitter.Node, bool, int]] = [(root, False, 0)]
+    stack = [(value, False, 0) for value in values]
     count = 0
     while stack:
         here, ready, depth = stack.pop()
         line = here.start_point[0] + 1
-        if depth > MAX_DEPTH:
-            raise ParseFailure("nested too deeply", line)
-        children = [c for c in here.named_children if c.type not in ("comment", "ERROR")]
-        if here.type in ("object", "array", "pair") and not ready:
-            count += 1
+        if here.type not in ("object", "array"):
+            text = "" if here.type == "null" else _json_text(here)
+            done[here.id] = Node(text, line, quoted=here.type == "string")
+            continue
+        children = [child for child in here.named_children if child.type not in ("comment", "ERROR")]
+        pairs = [pair for child in children if (pair := _json_pair(child))] if here.type == "object" else []
+        below = [value for _, value in pairs] if here.type == "object" else children
+        if not ready:
+            count += 1 + len(below)
             if count > MAX_NODES:
                 raise ParseFailure(f"more than {MAX_NODES} nodes", line)
+            if depth >= MAX_DEPTH:
+                raise ParseFailure("nested too deeply", line)
             stack.append((here, True, depth))
-            stack.extend((child, False, depth + 1) for child in children)
+            stack.extend((child, False, depth + 1) for child in below)
         elif here.type == "object":
-            pairs = [c for c in children if c.type == "pair" and len(c.named_children) >= 2]
-            keys = [_json_text(pair.named_children[0]) for pair in pairs]
-            found = {k: done[p.id] for k, p in zip(keys, pairs) if p.id in done}
-            done[here.id] = Node(found, line, keys={k: p.start_point[0] + 1 for k, p in zip(keys, pairs)})
-        elif here.type == "array":
-            done[here.id] = Node([done[c.id] for c in children if c.id in done], line)
-        elif here.type == "pair":
-            if children and children[-1].id in done:
-                done[here.id] = done[children[-1].id]
+            found = {_json_text(key): done[value.id] for key, value in pairs}
+            done[here.id] = Node(found, line, keys={_json_text(k): k.start_point[0] + 1 for k, _ in pairs})
         else:
-            text = _json_text(here)
-            done[here.id] = Node("" if text == "null" else text, line, quoted=here.type == "string")
-    return done.get(root.id, Node("", 1))
+            done[here.id] = Node([done[child.id] for child in below], line)
+    return [done[value.id] for value in values]
+
+
+def _json_pair(node: tree_sitter.Node) -> tuple[tree_sitter.Node, tree_sitter.Node] | None:
+    key, value = node.child_by_field_name("key"), node.child_by_field_name("value")
+    return (key, value) if key and value else None
 
 
 def _json_text(node: tree_sitter.Node) -> str:
@@ -296,11 +365,12 @@ def _json_text(node: tree_sitter.Node) -> str:
     if node.type != "string":
         return raw
     try:
-        return str(json.loads(raw, strict=False))
+        return _printable(str(json.loads(raw, strict=False)))
     except ValueError:
         return raw.strip('"')
 
 
+@_once
 def toml(data: bytes) -> Node:
     """A TOML document with lines.
 
@@ -314,38 +384,45 @@ def toml(data: bytes) -> Node:
     except (tomli.TOMLDecodeError, RecursionError, ValueError) as error:
         line = re.search(r"line (\d+)", str(error))
         raise ParseFailure(f"no valid TOML: {error}", int(line[1]) if line else 0) from error
-    return _with_lines(values, "", _toml_lines(data), 1, 0)
+    return _with_lines(values, (), _toml_lines(data), 1)
 
 
-def _toml_lines(data: bytes) -> dict[str, int]:
-    """The line of every dotted key; entries of an array of tables get their number as a key."""
-    lines: dict[str, int] = {}
-    counts: dict[str, int] = {}
+TomlPath = tuple[str, ...]
+
+
+def _toml_lines(data: bytes) -> dict[TomlPath, int]:
+    """The line of every key by its path; entries of arrays get their number as a key."""
+    lines: dict[TomlPath, int] = {}
+    counts: dict[TomlPath, int] = {}  # entries so far of each array of tables
     for top in syntax_tree("toml", data).named_children:
-        prefix = ""
+        prefix: TomlPath = ()
         if top.type in ("table", "table_array_element"):
-            keys = [c for c in top.named_children if c.type.endswith("key")]
-            prefix = ".".join(_toml_key(keys[0])) if keys else ""
+            keys = [child for child in top.named_children if child.type.endswith("key")]
+            for part in _toml_key(keys[0]) if keys else []:
+                prefix = (*prefix, str(counts[prefix]), part) if prefix in counts else (*prefix, part)
             if top.type == "table_array_element":
+                lines.setdefault(prefix, top.start_point[0] + 1)
                 counts[prefix] = counts.get(prefix, -1) + 1
-                prefix = f"{prefix}.{counts[prefix]}"
+            if prefix in counts:
+                prefix = (*prefix, str(counts[prefix]))
             lines.setdefault(prefix, top.start_point[0] + 1)
-        pairs = [top] if top.type == "pair" else [c for c in top.named_children if c.type == "pair"]
-        stack = [(prefix, pair) for pair in pairs]
+        stack = [(prefix, pair) for pair in (top, *top.named_children) if pair.type == "pair"]
         while stack:
-            above, pair = stack.pop()
-            name = ".".join(_toml_key(pair.named_children[0]))
-            path = f"{above}.{name}" if above else name
-            lines.setdefault(path, pair.start_point[0] + 1)
-            value = pair.named_children[-1]
+            above, here = stack.pop()
+            if here.type == "pair":
+                key, value = here.named_children[0], here.named_children[-1]
+                above = (*above, *_toml_key(key))
+                lines.setdefault(above, here.start_point[0] + 1)
+            else:
+                value = here
+                lines.setdefault(above, here.start_point[0] + 1)
+            if len(above) > MAX_DEPTH:
+                continue  # refused below
             if value.type == "inline_table":
-                stack.extend((path, c) for c in value.named_children if c.type == "pair")
+                stack.extend((above, child) for child in value.named_children if child.type == "pair")
             elif value.type == "array":
-                items = [c for c in value.named_children if c.type != "comment"]
-                for number, item in enumerate(items):
-                    lines.setdefault(f"{path}.{number}", item.start_point[0] + 1)
-                    if item.type == "inline_table":
-                        stack.extend((f"{path}.{number}", c) for c in item.named_children if c.type == "pair")
+                items = [child for child in value.named_children if child.type != "comment"]
+                stack.extend(((*above, str(number)), item) for number, item in enumerate(items))
     return lines
 
 
@@ -360,19 +437,16 @@ def _toml_key(node: tree_sitter.Node) -> list[str]:
     return keys
 
 
-def _with_lines(value: object, path: str, lines: dict[str, int], above: int, depth: int) -> Node:
-    """Plain values as Nodes, each at the line of its dotted path or of what it stands in."""
+def _with_lines(value: object, path: TomlPath, lines: dict[TomlPath, int], above: int) -> Node:
+    """Plain values as Nodes, each at the line of its path or of what it stands in."""
     line = lines.get(path, above)
-    if depth > MAX_DEPTH:
+    if len(path) > MAX_DEPTH:
         raise ParseFailure("nested too deeply", line)
     if isinstance(value, dict):
-        below = {
-            str(k): _with_lines(v, f"{path}.{k}" if path else str(k), lines, line, depth + 1)
-            for k, v in value.items()
-        }
-        return Node(below, line, keys={k: n.line for k, n in below.items()})
+        below = {str(key): _with_lines(item, (*path, str(key)), lines, line) for key, item in value.items()}
+        return Node(below, line, keys={key: node.line for key, node in below.items()})
     if isinstance(value, list):
-        return Node([_with_lines(v, f"{path}.{i}", lines, line, depth + 1) for i, v in enumerate(value)], line)
+        return Node([_with_lines(item, (*path, str(i)), lines, line) for i, item in enumerate(value)], line)
     text = str(value).lower() if isinstance(value, bool) else str(value)
     return Node(text, line, quoted=isinstance(value, str))
 
@@ -381,35 +455,56 @@ def _with_lines(value: object, path: str, lines: dict[str, int], above: int, dep
 
 
 def ini(data: bytes) -> Node:
-    """An INI file (setup.cfg, tox.ini, .dvc/config) as sections of keys; keys before any section stand on top."""
+    """An INI file (setup.cfg, tox.ini, .dvc/config, .env, properties) as sections of keys.
+
+    Keys before any section stand on top. Lines indented deeper than their key continue its value, with an
+    empty line for a comment between them, so that line n of a value stands n lines below its key. A
+    git-style section `remote "name"` becomes `remote.name`. Of duplicate keys the last wins. Any text is some INI file.
+    """
     _check_size(data)
-    text = decode(data)
-    reader = configparser.RawConfigParser(strict=False, allow_no_value=True, default_section="\0")
-    reader.optionxform = str  # type: ignore[assignment,method-assign]
-    try:
-        reader.read_string("[\1]\n" + text)
-    except (configparser.Error, ValueError, AttributeError) as error:
-        line = getattr(error, "lineno", 0) or 0
-        raise ParseFailure(f"no valid INI: {error}", max(0, line - 1)) from error
-    lines = _ini_lines(text)
-    sections: dict[str, Node] = {}
-    for section in reader.sections():
-        keys = {key: lines.get((section, key), lines.get((section, ""), 1)) for key in reader[section]}
-        node = Node({k: Node(v or "", keys[k]) for k, v in reader[section].items()}, lines.get((section, ""), 1), keys=keys)
-        if section == "\1":
-            sections.update(node.items)
-        else:
-            sections[section.strip("'\" ")] = node
-    return Node(sections, 1, keys={k: n.line for k, n in sections.items()})
+    root = Node({}, 1, keys={})
+    section, key, indent = root, "", 0
+    value: list[str] = []  # the lines of the value of `key`, which is still open
+
+    def close() -> None:
+        if key and isinstance(section.value, dict) and section.keys is not None:
+            section.value[key] = Node("\n".join(value).rstrip("\n"), section.keys[key])
+
+    for number, line in enumerate(decode(data).split("\n"), 1):
+        stripped = line.strip()
+        depth = len(line) - len(line.lstrip())
+        comment = not stripped or stripped[0] in "#;"
+        if comment or (key and depth > indent):
+            value.append("" if comment else stripped)
+            continue
+        close()
+        if stripped[0] == "[" and "]" in stripped:
+            name = _section(stripped[1 : stripped.rindex("]")])
+            section, key = _enter(root, name, number), ""
+            continue
+        cut = min((at for at in (stripped.find("="), stripped.find(":")) if at > 0), default=len(stripped))
+        key, indent, value = stripped[:cut].rstrip(), depth, [stripped[cut + 1 :].lstrip()]
+        if section.keys is not None:
+            section.keys[key] = number
+    close()
+    return root
 
 
-def _ini_lines(text: str) -> dict[tuple[str, str], int]:
-    lines: dict[tuple[str, str], int] = {}
-    section = "\1"
-    for number, line in enumerate(text.split("\n"), 1):
-        if head := re.match(r"\s*\[(.+)\]\s*$", line):
-            section = head[1]
-            lines.setdefault((section, ""), number)
-        elif key := re.match(r"\s*([^=:#;\s][^=:]*?)\s*(?:[=:]|$)", line):
-            lines.setdefault((section, key[1]), number)
-    return lines
+def _enter(root: Node, name: str, line: int) -> Node:
+    """The section of that name, opened at this line when there is none."""
+    known = root.get(name)
+    if known is not None and known.keys is not None:
+        return known
+    section = Node({}, line, keys={})
+    if isinstance(root.value, dict) and root.keys is not None:
+        root.value[name] = section
+        root.keys[name] = line
+    return section
+
+
+def _section(text: str) -> str:
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1]
+    git_style = re.fullmatch(r'([\w.-]+)\s+"(.*)"', text)
+    return f"{git_style[1]}.{git_style[2]}" if git_style else text
