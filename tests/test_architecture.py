@@ -1,0 +1,106 @@
+"""Imports run one way: every module of the package stands in a layer, and none imports one above it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import mlops_audit
+
+PACKAGE = Path(mlops_audit.__file__).parent
+
+# From the top; modules of one layer may not import each other. A new module fails until somebody decides where it
+# stands. `extract` is the frame that runs the extractors (extract.python and so on), which know nothing of each other.
+LAYERS: tuple[frozenset[str], ...] = tuple(
+    frozenset(layer.split())
+    for layer in (
+        "__main__",
+        "cli",
+        "audit config",
+        "report",
+        "score",
+        "judge extract reach",
+        "EXTRACTORS launch",
+        "rules tree",
+        "catalogue repository",
+        "code",
+        "shell resources",
+        "parse safe",
+        "facts",
+        "__init__",
+    )
+)
+
+
+def name_of(path: Path) -> str:
+    dotted = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    return dotted.removesuffix(".__init__") or "__init__"
+
+
+def modules() -> dict[str, Path]:
+    return {name_of(path): path for path in sorted(PACKAGE.rglob("*.py")) if "_data" not in path.parts}
+
+
+def layer_of(module: str) -> int:
+    name = "EXTRACTORS" if module.startswith("extract.") else module
+    found = [number for number, layer in enumerate(LAYERS) if name in layer]
+    assert found, f"{module}: decide in which layer it stands, and add it to LAYERS"
+    return found[0]
+
+
+def imported_by(path: Path) -> set[str]:
+    known = modules()
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [f"{node.module}.{alias.name}" for alias in node.names] + [node.module]
+        for name in names:
+            if name == "mlops_audit":
+                found.add("__init__")
+            inner = name.removeprefix("mlops_audit.")
+            if name.startswith("mlops_audit.") and inner in known:
+                found.add(inner)
+    return found
+
+
+def test_every_module_stands_in_a_layer() -> None:
+    for module in modules():
+        layer_of(module)
+
+
+def test_imports_run_one_way() -> None:
+    wrong = []
+    for module, path in modules().items():
+        for other in imported_by(path) - {module, "__init__"}:
+            if layer_of(other) <= layer_of(module):
+                wrong.append(f"{module} imports {other}")
+    assert not wrong
+
+
+def test_there_are_no_drawers() -> None:
+    names = {module.rpartition(".")[2] for module in modules()}
+    assert not names & {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager"}
+
+
+def test_only_the_command_line_prints_or_exits() -> None:
+    for module, path in modules().items():
+        if module in ("cli", "__main__"):
+            continue
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                assert called not in ("print", "sys.exit", "exit", "quit"), f"{module}:{node.lineno} calls {called}"
+
+
+def test_only_the_repository_module_starts_processes_or_git() -> None:
+    for module, path in modules().items():
+        if module == "repository":
+            continue
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+                for name in names:
+                    assert name.partition(".")[0] not in ("subprocess", "git", "pty"), f"{module}:{node.lineno}"
