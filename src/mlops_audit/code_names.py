@@ -1,0 +1,411 @@
+"""Scopes of Python source and what a name, attribute or call in them stands for, told without running anything."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+MAX_NAME = 160  # characters; chains of calls on one value would otherwise grow without end
+MAX_DEPTH = 40
+
+_BUILTINS = frozenset(dir(builtins))
+_TRANSPARENT = frozenset({"Optional", "Annotated", "Final", "ClassVar", "Required", "NotRequired", "Mapped", "InitVar"})
+_UNINFORMATIVE = frozenset({
+    "Any", "object", "Callable", "Type", "List", "Dict", "Tuple", "Set", "Sequence", "Mapping", "Iterable", "Iterator",
+    "Generator", "AsyncIterator", "AsyncGenerator", "Awaitable", "Coroutine", "Literal", "Self", "TypeVar", "None",
+})  # fmt: skip
+
+IMPORT, LOCAL, VALUE, ANNOTATED, OPAQUE = range(5)
+
+
+class Binding(NamedTuple):
+    """One way in which a name gets its meaning: `form` and what it needs, from `position` on.
+
+    A binding in an `else` or `except` branch is the second choice for uses after `until`, where that branch ends.
+    """
+
+    form: int
+    position: int
+    text: str = ""
+    node: ast.expr | None = None
+    annotation: ast.expr | None = None
+    until: int = 0
+
+
+class Meaning(NamedTuple):
+    """What an expression stands for: a dotted name, and whether it is a value made by (or an instance of) that."""
+
+    name: str
+    made: bool = False
+    known: bool = False
+
+
+@dataclass(slots=True)
+class Scope:
+    """A module, class or function with the names that it binds."""
+
+    form: str
+    parent: Scope | None = None
+    bindings: dict[str, list[Binding]] = field(default_factory=dict)
+    outer: dict[str, Scope] = field(default_factory=dict)  # names declared global or nonlocal
+    class_name: str = ""  # of a class, and of the methods of one
+    self_name: str = ""  # the first parameter of a method
+    dotted: bool = False  # binds names such as `app.state.model`
+
+    def bind(self, name: str, binding: Binding) -> None:
+        scope = self.outer.get(name, self) if self.outer else self
+        found = scope.bindings.get(name)
+        if found is None:
+            scope.bindings[name] = [binding]
+        else:
+            found.append(binding)
+
+
+@dataclass(slots=True)
+class Class:
+    """What a class of the file says about its instances."""
+
+    name: str
+    scope: Scope
+    bases: list[ast.expr]
+    methods: set[str] = field(default_factory=set)
+    attributes: dict[str, list[tuple[Binding, Scope]]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Function:
+    """What a function of the file says about what it gives back."""
+
+    name: str
+    scope: Scope
+    outer: Scope
+    returns: ast.expr | None = None
+    values: list[ast.expr] = field(default_factory=list)
+
+
+def position_of(node: ast.expr | ast.stmt) -> int:
+    """Where a node begins, as a number that grows along the file."""
+    return node.lineno << 16 | min(node.col_offset, 65535)
+
+
+def end_of(node: ast.expr | ast.stmt) -> int:
+    """Where a node ends, as such a number."""
+    return (node.end_lineno or node.lineno) << 16 | min(node.end_col_offset or 0, 65535)
+
+
+def dotted_text(node: ast.expr) -> str:
+    """`a.b.c` for such an attribute, "" for anything that is no plain chain of names."""
+    parts = []
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return ""
+    parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+class Names:
+    """Tells what expressions of one file mean, by its scopes, classes, functions and star imports."""
+
+    __slots__ = ("_annotations", "_depth", "_made", "_values", "classes", "functions", "module", "stars")
+
+    def __init__(self, module: Scope) -> None:
+        self.module = module
+        self.classes: dict[str, Class] = {}
+        self.functions: dict[str, Function] = {}
+        self.stars: list[str] = []
+        self._made: dict[int, Meaning] = {}
+        self._values: dict[int, Meaning | None] = {}
+        self._annotations: dict[int, str] = {}
+        self._depth = 0
+
+    def of(self, node: ast.expr, scope: Scope) -> Meaning:
+        """The meaning of any expression; what cannot be told keeps its text, `?` for what has none."""
+        kind = type(node)
+        if kind is ast.Name:
+            return self._name(node.id, scope, position_of(node))  # type: ignore[attr-defined]
+        if kind is ast.Attribute:
+            return self._attribute(node, scope)  # type: ignore[arg-type]
+        if kind is ast.Call:
+            return self._call(node, scope)  # type: ignore[arg-type]
+        if kind is ast.Await or kind is ast.Starred or kind is ast.NamedExpr:
+            return self.of(node.value, scope) if self._depth < MAX_DEPTH else Meaning("?")  # type: ignore[attr-defined]
+        if kind is ast.Subscript:
+            while isinstance(node, ast.Subscript):
+                node = node.value
+            meaning = self.of(node, scope)
+            return Meaning(meaning.name, meaning.made, meaning.known)
+        if kind is ast.JoinedStr or (kind is ast.Constant and isinstance(node.value, str)):  # type: ignore[attr-defined]
+            return Meaning("str", True)
+        if kind is ast.BoolOp or kind is ast.IfExp:
+            options = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]  # type: ignore[attr-defined]
+            return self._first_known(options, scope)
+        return Meaning("?")
+
+    def called(self, node: ast.Call, scope: Scope) -> str:
+        """The qualified name under which a call is known."""
+        meaning = self.of(node.func, scope)
+        return f"{meaning.name}.__call__" if meaning.made else meaning.name
+
+    def reference(self, node: ast.expr, scope: Scope) -> str:
+        """The qualified name of a reference: a base class, a decorator, an annotation."""
+        return self.of(node, scope).name
+
+    # -------------------------------------------------------------------------------------------- names
+
+    def _name(self, name: str, scope: Scope, position: int) -> Meaning:
+        here: Scope | None = scope.outer.get(name, scope) if scope.outer else scope
+        start = scope
+        while here is not None:
+            if here.form != "class" or here is start:
+                bindings = here.bindings.get(name)
+                if bindings is not None:
+                    binding = _pick(bindings, position, here is start)
+                    if binding is not None:
+                        return self._bound(name, binding, here)
+            here = here.parent
+        if len(self.stars) == 1 and name not in _BUILTINS:
+            return Meaning(f"{self.stars[0]}.{name}", known=True)
+        return Meaning(name)
+
+    def _bound(self, name: str, binding: Binding, scope: Scope) -> Meaning:
+        form = binding.form
+        if form == IMPORT or form == LOCAL:
+            return Meaning(binding.text, known=True)
+        if form == OPAQUE:
+            return Meaning(name)
+        meaning = self._value(binding, scope)
+        return meaning if meaning is not None else Meaning(name)
+
+    def _value(self, binding: Binding, scope: Scope) -> Meaning | None:
+        """What a name stands for by the value assigned to it or by its annotation, None when neither tells."""
+        key = id(binding.node or binding.annotation)
+        if key in self._values:
+            return self._values[key]
+        if self._depth >= MAX_DEPTH:
+            return None
+        self._values[key] = None  # a name bound to itself stands for itself
+        self._depth += 1
+        value = self._plain_value(binding.node, scope) if binding.node is not None else None
+        if binding.annotation is not None and not (value and value.made and _is_class(value.name)):
+            text = self.annotation(binding.annotation, scope)
+            value = Meaning(text, made=True, known=True) if text else value
+        self._depth -= 1
+        self._values[key] = value
+        return value
+
+    def _plain_value(self, node: ast.expr, scope: Scope) -> Meaning | None:
+        if isinstance(node, (ast.BoolOp, ast.IfExp)):
+            options = node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse]
+            meaning = self._first_known(options, scope)
+            return meaning if meaning.known else None
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            meaning = self.of(node, scope)
+            return meaning if meaning.known else None
+        if isinstance(node, (ast.Call, ast.Await, ast.NamedExpr)):
+            meaning = self.of(node, scope)
+            return meaning if meaning.name != "?" else None
+        return None
+
+    def _first_known(self, options: list[ast.expr], scope: Scope) -> Meaning:
+        if self._depth >= MAX_DEPTH:
+            return Meaning("?")
+        self._depth += 1
+        found = next((m for m in (self.of(option, scope) for option in options[:8]) if m.known), Meaning("?"))
+        self._depth -= 1
+        return found
+
+    # --------------------------------------------------------------------------------------- attributes
+
+    def _attribute(self, node: ast.expr, scope: Scope) -> Meaning:
+        attributes: list[str] = []
+        while isinstance(node, (ast.Attribute, ast.Subscript)):
+            if isinstance(node, ast.Attribute):
+                attributes.append(node.attr)
+            node = node.value
+        attributes.reverse()
+        position = position_of(node)
+        if isinstance(node, ast.Name):
+            if scope.dotted or self.module.dotted:
+                bound = self._dotted(node.id, attributes, scope, position)
+                if bound is not None:
+                    return bound
+            owner = self._self_class(node.id, scope)
+            if owner is not None:
+                return self._of_instance(owner, node.id, attributes)
+        meaning = self.of(node, scope) if self._depth < MAX_DEPTH else Meaning("?")
+        return self._below(meaning, attributes)
+
+    def _below(self, meaning: Meaning, attributes: list[str]) -> Meaning:
+        """The meaning of attributes of something: of a class of this file by what it says of its instances."""
+        for index, attribute in enumerate(attributes):
+            owner = self.classes.get(meaning.name) if meaning.known else None
+            if owner is None:
+                name = ".".join((meaning.name, *attributes[index:]))
+                return Meaning(name, known=meaning.known)
+            meaning = self._member(owner, attribute) or Meaning(f"{meaning.name}.{attribute}", known=True)
+        return meaning
+
+    def _dotted(self, name: str, attributes: list[str], scope: Scope, position: int) -> Meaning | None:
+        for where in (scope, self.module):
+            if where.dotted:
+                for length in range(len(attributes), 0, -1):
+                    bindings = where.bindings.get(".".join((name, *attributes[:length])))
+                    binding = _pick(bindings, position, where is scope) if bindings else None
+                    meaning = self._value(binding, where) if binding is not None else None
+                    if meaning is not None:
+                        return self._below(meaning, attributes[length:])
+        return None
+
+    def _self_class(self, name: str, scope: Scope | None) -> Class | None:
+        """The class that `self` or `cls` is of, in a method and in functions inside it."""
+        while scope is not None:
+            if scope.self_name:
+                return self.classes.get(scope.class_name) if scope.self_name == name else None
+            if name in scope.bindings:
+                return None
+            scope = scope.parent
+        return None
+
+    def _of_instance(self, owner: Class, self_name: str, attributes: list[str]) -> Meaning:
+        member = self._member(owner, attributes[0])
+        if member is None:
+            return Meaning(".".join((self_name, *attributes)))
+        return self._below(member, attributes[1:])
+
+    def _member(self, owner: Class, attribute: str) -> Meaning | None:
+        """What an attribute of an instance stands for, by its class and that class's bases in the same file."""
+        seen: set[str] = set()
+        waiting = [owner]
+        while waiting:
+            here = waiting.pop(0)
+            if here.name in seen:
+                continue
+            seen.add(here.name)
+            if attribute in here.methods:
+                return Meaning(f"{here.name}.{attribute}", known=True)
+            for binding, scope in here.attributes.get(attribute, ()):
+                meaning = self._bound(attribute, binding, scope) if binding.form != OPAQUE else None
+                if meaning is not None and meaning.known | meaning.made:
+                    return meaning
+            for base in here.bases:
+                above = self.classes.get(dotted_text(base))
+                if above is not None:
+                    waiting.append(above)
+        return None
+
+    # -------------------------------------------------------------------------------------------- calls
+
+    def _call(self, node: ast.Call, scope: Scope) -> Meaning:
+        """The value that a call makes, under the name of what was called."""
+        key = id(node)
+        found = self._made.get(key)
+        if found is not None:
+            return found
+        if self._depth >= MAX_DEPTH:
+            return Meaning("?")
+        self._depth += 1
+        meaning = self._made_by(node, scope)
+        self._depth -= 1
+        if len(meaning.name) > MAX_NAME:
+            parts = meaning.name.split(".")
+            meaning = meaning._replace(name=".".join((*parts[:3], parts[-1]))[:MAX_NAME])
+        self._made[key] = meaning
+        return meaning
+
+    def _made_by(self, node: ast.Call, scope: Scope) -> Meaning:
+        callee = self.of(node.func, scope)
+        if callee.made:
+            return Meaning(callee.name, made=True, known=callee.known)
+        if callee.name in ("functools.partial", "functools.partialmethod") and node.args:
+            return self.of(node.args[0], scope)._replace(made=False)
+        if callee.name in self.classes:
+            return Meaning(callee.name, made=True, known=True)
+        function = self.functions.get(callee.name) if callee.known else None
+        if function is not None:
+            given = self._given_back(function)
+            if given is not None:
+                return given
+        if callee.name == "?":
+            return callee
+        return Meaning(callee.name, made=True, known=True)
+
+    def _given_back(self, function: Function) -> Meaning | None:
+        """What a function of the file returns: its annotation, else the first value whose class is known."""
+        if function.returns is not None:
+            text = self.annotation(function.returns, function.outer)
+            if text:
+                return Meaning(text, made=True, known=True)
+        for value in function.values[:4]:
+            if isinstance(value, (ast.Name, ast.Call, ast.Await)):
+                meaning = self.of(value, function.scope)
+                if meaning.made and meaning.known and meaning.name != function.name:
+                    return meaning
+        return None
+
+    # -------------------------------------------------------------------------------------- annotations
+
+    def annotation(self, node: ast.expr, scope: Scope) -> str:
+        """The qualified class that an annotation names, "" when it names none that tells anything."""
+        for _ in range(8):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                inner = _quoted(node.value)
+                if inner is None:
+                    return ""
+                for part in ast.walk(inner):
+                    if isinstance(part, ast.expr):
+                        part.lineno, part.col_offset = node.lineno, node.col_offset
+                node = inner
+            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+                left_is_none = isinstance(node.left, ast.Constant) and node.left.value is None
+                node = node.right if left_is_none else node.left
+            elif isinstance(node, ast.Subscript):
+                outer = dotted_text(node.value).rpartition(".")[2]
+                inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+                if outer in _TRANSPARENT and inside:
+                    node = inside[0]
+                elif outer == "Union" and inside:
+                    node = next((e for e in inside if not (isinstance(e, ast.Constant) and e.value is None)), inside[0])
+                else:
+                    node = node.value
+            else:
+                break
+        if not isinstance(node, (ast.Name, ast.Attribute)):
+            return ""
+        name = self.reference(node, scope)
+        return "" if name in _BUILTINS or name.rpartition(".")[2] in _UNINFORMATIVE else name
+
+
+def _quoted(text: str) -> ast.expr | None:
+    if len(text) > 200:
+        return None
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _is_class(name: str) -> bool:
+    return name.rpartition(".")[2][:1].isupper()
+
+
+def _pick(bindings: list[Binding], position: int, same_scope: bool) -> Binding | None:
+    """The binding that holds at a position: the nearest one before it, or from an inner scope the first that tells.
+
+    A name bound to None, or bound in an `else` or `except` branch that has ended, yields to any other.
+    """
+    if len(bindings) == 1:
+        return bindings[0]
+    found = [b for b in bindings if b.position <= position] if same_scope else bindings
+    if not found:
+        return bindings[0]
+    if len(found) > 1:
+        telling = [b for b in found if not (isinstance(b.node, ast.Constant) and b.annotation is None)]
+        first_choice = [b for b in telling if not b.until or (same_scope and position <= b.until)]
+        found = first_choice or telling or found
+    if same_scope:
+        return found[-1]
+    return next((b for b in found if b.form != OPAQUE), found[0])

@@ -1,0 +1,107 @@
+"""Python source as a syntax tree and a text that gives back any node's own words."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlops_audit.parse import ParseFailure, decode
+
+MAX_BYTES = 1_000_000
+
+# What CPython says of the commonest sentences of Python 2.
+_PYTHON_2 = re.compile(
+    r"Missing parentheses in call to '(?:print|exec)'|multiple exception types must be parenthesized"
+    r"|leading zeros in decimal integer|invalid (?:octal|decimal) literal|inconsistent use of tabs"
+)
+_PYTHON_2_LINE = re.compile(
+    r"\s*(?:print\s+[\"'\w]|print\s*>>|exec\s+[\"'\w]|raise\s+[\w.]+\s*,|except\s+[\w.]+\s*,\s*\w+\s*:)|.*(?:`\w|<>|\bur[\"'])"
+)
+_CONFLICT = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
+
+
+class Text:
+    """A text whose parts are asked for by the positions that syntax trees give: lines and UTF-8 offsets."""
+
+    __slots__ = ("_data", "_starts")
+
+    def __init__(self, text: str) -> None:
+        self._data = text.encode("utf-8", "replace")
+        starts = [0]
+        for line in self._data.split(b"\n"):
+            starts.append(starts[-1] + len(line) + 1)
+        self._starts = starts
+
+    def of(self, node: ast.AST, limit: int) -> str:
+        """The source text of a node, white space around line ends folded, at most `limit` characters."""
+        starts = self._starts
+        begin = starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
+        end = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
+        data = self._data[begin : min(end, begin + 4 * limit)]
+        text = data.decode("utf-8", "ignore")
+        if "\n" in text:
+            text = " ".join(text.split())
+        return text[:limit]
+
+
+def tree_of(text: str) -> ast.Module:
+    """The syntax tree of a text, with the garbage collector and the compiler's warnings switched off.
+
+    Raises ParseFailure for what is no Python of this interpreter, and says so when it looks like Python 2.
+    """
+    try:
+        with quiet():
+            return ast.parse(text)
+    except SyntaxError as error:
+        raise _failure(text, error) from None
+    except (ValueError, UnicodeError) as error:
+        raise ParseFailure(f"no Python: {error}") from None
+    except (RecursionError, MemoryError):
+        raise ParseFailure("nested too deeply to be read") from None
+
+
+def text_of(data: bytes) -> str:
+    """The text of a Python file. Raises ParseFailure for files that are too large or no text."""
+    if len(data) > MAX_BYTES:
+        raise ParseFailure(f"larger than {MAX_BYTES} bytes")
+    text = decode(data)
+    if "\0" in text:
+        raise ParseFailure("contains NUL bytes", text.count("\n", 0, text.index("\0")) + 1)
+    return text
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No garbage collection (syntax trees have no cycles worth looking for) and no warnings meanwhile."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _failure(text: str, error: SyntaxError) -> ParseFailure:
+    line = error.lineno or 0
+    conflict = _CONFLICT.search(text)
+    if conflict is not None:
+        return ParseFailure("merge conflict markers", text.count("\n", 0, conflict.start()) + 1)
+    lines = text.split("\n", line)
+    words = lines[line - 1] if 0 < line <= len(lines) else ""
+    if _PYTHON_2.search(error.msg or "") or _PYTHON_2_LINE.match(words):
+        return ParseFailure(f"Python 2, which can no longer be read: {error.msg}", line)
+    return ParseFailure(f"no Python {ast_version()}: {error.msg}", line)
+
+
+def ast_version() -> str:
+    """The version of the grammar that this interpreter reads, e.g. 3.11."""
+    import sys
+
+    return f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -1,0 +1,648 @@
+"""One walk over a syntax tree: calls, strings, comparisons and bindings as they stand, with what stands around them."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from mlops_audit.code_names import (
+    ANNOTATED, IMPORT, LOCAL, OPAQUE, VALUE, Binding, Class, Function, Names, Scope, dotted_text, end_of,
+)  # fmt: skip
+
+_EXITS = frozenset({"exit", "quit", "sys.exit", "os._exit", "pytest.skip", "pytest.fail"})
+_ALL = frozenset({"all", "any", "bool", "not_"})
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
+_TRY = (ast.Try, getattr(ast, "TryStar", ast.Try))
+_LITERALS = (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.UnaryOp)
+
+# The fields of each kind of expression that hold further expressions.
+_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {
+    ast.BinOp: ("left", "right"), ast.UnaryOp: ("operand",), ast.Compare: ("left", "comparators"),
+    ast.List: ("elts",), ast.Tuple: ("elts",), ast.Set: ("elts",), ast.Subscript: ("value", "slice"),
+    ast.Slice: ("lower", "upper", "step"), ast.Starred: ("value",), ast.Await: ("value",), ast.Yield: ("value",),
+    ast.YieldFrom: ("value",), ast.FormattedValue: ("value", "format_spec"), ast.BoolOp: ("values",),
+    ast.Attribute: ("value",), ast.NamedExpr: ("value",),
+}  # fmt: skip
+
+
+@dataclass(slots=True)
+class Test:
+    """A condition that guards something, and what is seen to happen under it."""
+
+    node: ast.expr
+    flow: set[str] = field(default_factory=set)  # raise, return
+    led: set[str] = field(default_factory=set)  # filled in by the reader: names called under it
+
+
+Guards = tuple[tuple[Test, bool], ...]  # innermost first; True for the branch where the test does not hold
+
+
+@dataclass(slots=True)
+class Definition:
+    """A function or class as it stands."""
+
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    name: str
+    form: str
+    outer: Definition | None
+    scope: Scope  # where it is defined
+    raises: bool = False
+    dead: bool = False
+
+
+@dataclass(slots=True)
+class Around:
+    """What stands around an expression."""
+
+    scope: Scope
+    definition: Definition | None = None
+    guards: Guards = ()
+    loop: bool = False
+    main: bool = False
+    dead: bool = False
+    until: int = 0  # the end of the `else` or `except` branch it stands in
+    blocks: tuple[ast.Call, ...] = ()  # the calls of the `with` statements around it, innermost first
+
+    def but(
+        self, *, guards: Guards | None = None, loop: bool | None = None, main: bool = False, dead: bool = False,
+        until: int | None = None, blocks: tuple[ast.Call, ...] | None = None,
+    ) -> Around:  # fmt: skip
+        """The same with something changed."""
+        return Around(
+            self.scope, self.definition, self.guards if guards is None else guards,
+            self.loop if loop is None else loop, self.main or main, self.dead or dead,
+            self.until if until is None else until, self.blocks if blocks is None else blocks,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class Decision:
+    """A comparison and where its result goes: into tests, a name or the result of a function."""
+
+    node: ast.Compare
+    around: Around
+    form: str
+    test: Test | None = None
+    target: str = ""
+
+
+class Walk:
+    """Everything that one walk over a module collects."""
+
+    def __init__(self, tree: ast.Module, package: tuple[str, ...]) -> None:
+        self.package = package
+        self.module = Scope("module")
+        self.names = Names(self.module)
+        self.imports: list[tuple[str, str, int, bool, bool]] = []  # name, module, line, relative, dead
+        self.calls: list[tuple[ast.Call, Around, str, str]] = []  # ..., the variable assigned, what it decorates
+        self.decorators: list[tuple[ast.expr, Around, str]] = []
+        self.definitions: list[Definition] = []
+        self.strings: list[tuple[ast.expr, Around, ast.Call | None, str]] = []
+        self.settings: list[tuple[str, ast.expr, Around, str, int]] = []  # name, value, ..., form, line
+        self.decisions: list[Decision] = []
+        self.tests: list[Test] = []
+        self.shifts: list[ast.BinOp] = []
+        self.named_results: list[tuple[str, ast.Call, Scope]] = []
+        self._targets: dict[int, str] = {}
+        self._owners: dict[int, ast.Call] = {}
+        self._entries: dict[int, str] = {}
+        self._block(tree.body, Around(self.module))
+
+    def target_of(self, call: ast.Call) -> str:
+        """The variable that the value of a call is given to, "" when there is none."""
+        return self._targets.get(id(call), "")
+
+    # -------------------------------------------------------------------------------------- statements
+
+    def _block(self, body: list[ast.stmt], around: Around,) -> tuple[set[str], Guards]:
+        """Walks statements; gives whether they raise or return, and the guards that early exits leave behind."""
+        flow: set[str] = set()
+        for statement in body:
+            kind = type(statement)
+            if kind is ast.Expr:
+                value = statement.value  # type: ignore[attr-defined]
+                if type(value) is not ast.Constant:  # a string that stands alone is a docstring or a comment
+                    if type(value) is ast.BinOp and isinstance(value.op, (ast.RShift, ast.LShift)):
+                        self.shifts.append(value)
+                    self._expressions([value], around)
+                    if type(value) is ast.Call and dotted_text(value.func) in _EXITS:
+                        flow.add("exit")
+            elif kind is ast.Assign or kind is ast.AnnAssign or kind is ast.AugAssign:
+                self._assignment(statement, around)  # type: ignore[arg-type]
+            elif kind is ast.Return:
+                flow.add("return")
+                self._returned(statement, around)  # type: ignore[arg-type]
+                around = around.but(dead=True)
+            elif kind is ast.Raise:
+                flow.add("raise")
+                if around.definition is not None:
+                    around.definition.raises = True
+                self._expressions([e for e in (statement.exc, statement.cause) if e], around)  # type: ignore[attr-defined]
+                around = around.but(dead=True)
+            elif kind is ast.If:
+                left = self._if(statement, around, flow)  # type: ignore[arg-type]
+                if left:
+                    around = around.but(guards=left + around.guards)
+            elif kind is ast.FunctionDef or kind is ast.AsyncFunctionDef:
+                self._function(statement, around)  # type: ignore[arg-type]
+            elif kind is ast.ClassDef:
+                self._class(statement, around)  # type: ignore[arg-type]
+            elif kind is ast.Import or kind is ast.ImportFrom:
+                self._import(statement, around)  # type: ignore[arg-type]
+            elif kind is ast.With or kind is ast.AsyncWith:
+                left = self._with(statement, around, flow)  # type: ignore[arg-type]
+                if left:
+                    around = around.but(guards=left + around.guards)
+            elif kind is ast.For or kind is ast.AsyncFor:
+                self._expressions([statement.iter], around)  # type: ignore[attr-defined]
+                self._opaque(statement.target, around, end_of(statement.iter))  # type: ignore[attr-defined]
+                self._inner(statement.body, around.but(loop=True), flow)  # type: ignore[attr-defined]
+                self._inner(statement.orelse, around, flow)  # type: ignore[attr-defined]
+            elif kind is ast.While:
+                self._while(statement, around, flow)  # type: ignore[arg-type]
+            elif kind in _TRY:
+                self._try(statement, around, flow)  # type: ignore[arg-type]
+            elif kind is ast.Assert:
+                test = self._tested(statement.test, around, "assert")  # type: ignore[attr-defined]
+                test.flow.add("raise")
+                if statement.msg:  # type: ignore[attr-defined]
+                    self._expressions([statement.msg], around)  # type: ignore[attr-defined]
+                around = around.but(guards=((test, False), *around.guards))
+            elif kind is ast.Global or kind is ast.Nonlocal:
+                for name in statement.names:  # type: ignore[attr-defined]
+                    around.scope.outer[name] = self.module if kind is ast.Global else self._outer(name, around.scope)
+            elif kind is ast.Match:
+                self._match(statement, around, flow)  # type: ignore[arg-type]
+            elif kind is ast.Delete:
+                self._expressions(statement.targets, around)  # type: ignore[attr-defined]
+            elif kind is ast.Continue or kind is ast.Break:
+                flow.add("exit")
+                around = around.but(dead=True)
+        return flow, around.guards
+
+    def _inner(self, body: list[ast.stmt], around: Around, flow: set[str]) -> set[str]:
+        found, _ = self._block(body, around)
+        flow |= found - {"exit"}
+        return found
+
+    def _if(self, statement: ast.If, around: Around, flow: set[str]) -> Guards:
+        """Walks an `if` with all its `elif`; gives the guards of what follows when one side always leaves."""
+        left: Guards = ()
+        while True:
+            if _is_main(statement.test):
+                self._inner(statement.body, around.but(main=True), flow)
+                self._inner(statement.orelse, around, flow)
+                return left
+            constant = _constant_truth(statement.test)
+            test = self._tested(statement.test, around, "if")
+            then = self._inner(
+                statement.body, around.but(guards=((test, False), *around.guards), dead=constant is False), flow
+            )
+            leaves = _leaves(statement.body)
+            test.flow |= then & {"raise", "return"}
+            if not statement.orelse:
+                return ((test, False), *left) if leaves and constant is None else left
+            end = end_of(statement.orelse[-1])
+            around = around.but(guards=((test, True), *around.guards), dead=constant is True, until=around.until or end)
+            if len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If):
+                statement = statement.orelse[0]
+                if leaves and constant is None:
+                    left = ((test, False), *left)
+                continue
+            otherwise = self._inner(statement.orelse, around, flow)
+            test.flow |= otherwise & {"raise", "return"}
+            if leaves != _leaves(statement.orelse) and constant is None:
+                left = ((test, False), *left)
+            return left
+
+    def _while(self, statement: ast.While, around: Around, flow: set[str]) -> None:
+        constant = _constant_truth(statement.test)
+        if constant is None:
+            test = self._tested(statement.test, around, "while")
+            inner = around.but(guards=((test, False), *around.guards), loop=True)
+            test.flow |= self._inner(statement.body, inner, flow) & {"raise", "return"}
+        else:
+            self._inner(statement.body, around.but(loop=True, dead=not constant), flow)
+        self._inner(statement.orelse, around, flow)
+
+    def _try(self, statement: ast.Try, around: Around, flow: set[str]) -> None:
+        self._inner(statement.body, around, flow)
+        for handler in statement.handlers:
+            if handler.type is not None:
+                self._expressions([handler.type], around)
+            if handler.name:
+                around.scope.bind(handler.name, Binding(OPAQUE, handler.lineno << 16))
+            if handler.body:
+                self._inner(handler.body, around.but(until=around.until or end_of(handler.body[-1])), flow)
+        self._inner(statement.orelse, around, flow)
+        self._inner(statement.finalbody, around, flow)
+
+    def _with(self, statement: ast.With | ast.AsyncWith, around: Around, flow: set[str]) -> Guards:
+        blocks = around.blocks
+        for item in statement.items:
+            target = item.optional_vars
+            if target is not None:
+                self._bind(target, item.context_expr, None, around, end_of(item.context_expr))
+                if isinstance(item.context_expr, ast.Call):
+                    self._targets[id(item.context_expr)] = dotted_text(target)
+            self._expressions([item.context_expr], around.but(blocks=blocks))
+            if isinstance(item.context_expr, ast.Call):
+                blocks = (item.context_expr, *blocks)
+        found, guards = self._block(statement.body, around.but(blocks=blocks))
+        flow |= found
+        return guards[: len(guards) - len(around.guards)]
+
+    def _match(self, statement: ast.Match, around: Around, flow: set[str]) -> None:
+        self._expressions([statement.subject], around)
+        for case in statement.cases:
+            pattern = next((p.value for p in ast.walk(case.pattern) if isinstance(p, ast.MatchValue)), None)
+            guards = around.guards
+            if pattern is not None:
+                same = ast.Compare(statement.subject, [ast.Eq()], [pattern])
+                test = Test(ast.copy_location(same, pattern))
+                self.tests.append(test)
+                guards = ((test, False), *guards)
+            for captured in ast.walk(case.pattern):
+                name = getattr(captured, "name", None)
+                if isinstance(captured, (ast.MatchAs, ast.MatchStar)) and name:
+                    around.scope.bind(name, Binding(OPAQUE, captured.lineno << 16))
+            if case.guard is not None:
+                guards = ((self._tested(case.guard, around, "if"), False), *guards)
+            found = self._inner(case.body, around.but(guards=guards), flow)
+            for test, _ in guards[: len(guards) - len(around.guards)]:
+                test.flow |= found & {"raise", "return"}
+
+    def _import(self, statement: ast.Import | ast.ImportFrom, around: Around) -> None:
+        position, line, dead = end_of(statement), statement.lineno, around.dead
+        if isinstance(statement, ast.Import):
+            for alias in statement.names:
+                self.imports.append((alias.name, alias.name, line, False, dead))
+                first = alias.name.partition(".")[0]
+                bound, meant = (alias.asname, alias.name) if alias.asname else (first, first)
+                around.scope.bind(bound, Binding(IMPORT, position, meant, until=around.until))
+            return
+        module = statement.module or ""
+        if statement.level:
+            above = self.package[: len(self.package) - statement.level + 1] if statement.level > 1 else self.package
+            module = ".".join((*above, module) if module else above)
+        for alias in statement.names:
+            name = f"{module}.{alias.name}" if module else alias.name
+            self.imports.append((name, module or alias.name, line, bool(statement.level), dead))
+            if alias.name == "*":
+                self.names.stars.append(module)
+            else:
+                bound = alias.asname or alias.name
+                around.scope.bind(bound, Binding(IMPORT, position, name, until=around.until))
+
+    # -------------------------------------------------------------------------------------- definitions
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, around: Around) -> None:
+        outer, scope = around.scope, Scope("function", around.scope)
+        name, method = node.name, outer.form == "class"
+        if method:
+            scope.class_name = outer.class_name
+            name = f"{scope.class_name}.{node.name}"
+            self.names.classes[scope.class_name].methods.add(node.name)
+        definition = Definition(node, name, "method" if method else "function", around.definition, outer, dead=around.dead)
+        self.definitions.append(definition)
+        self.names.functions.setdefault(name, Function(name, scope, outer, node.returns))
+        outer.bind(node.name, Binding(LOCAL, node.lineno << 16, name, until=around.until))
+        static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in node.decorator_list)
+        self._decorated(node.decorator_list, around, name)
+        arguments = node.args
+        parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        if method and not static and parameters:
+            scope.self_name = parameters[0].arg
+        for parameter in (*parameters, *(a for a in (arguments.vararg, arguments.kwarg) if a)):
+            if parameter.annotation is None:
+                scope.bind(parameter.arg, Binding(OPAQUE, 0))
+            else:
+                scope.bind(parameter.arg, Binding(ANNOTATED, 0, annotation=parameter.annotation))
+                if isinstance(parameter.annotation, ast.Subscript):
+                    self._expressions([parameter.annotation], around)
+        self._expressions([d for d in (*arguments.defaults, *arguments.kw_defaults) if d], around)
+        inner = Around(scope, definition, main=around.main, dead=around.dead)
+        self._block(node.body, inner)
+
+    def _class(self, node: ast.ClassDef, around: Around) -> None:
+        scope = Scope("class", around.scope, class_name=node.name)
+        if around.scope.form == "class":
+            scope.class_name = f"{around.scope.class_name}.{node.name}"
+        name = scope.class_name
+        definition = Definition(node, name, "class", around.definition, around.scope, dead=around.dead)
+        self.definitions.append(definition)
+        self.names.classes[name] = Class(name, scope, list(node.bases))
+        around.scope.bind(node.name, Binding(LOCAL, node.lineno << 16, name, until=around.until))
+        self._decorated(node.decorator_list, around, name)
+        self._expressions([*node.bases, *(keyword.value for keyword in node.keywords)], around)
+        inner = Around(scope, definition, around.guards, main=around.main, dead=around.dead)
+        self._block(node.body, inner)
+
+    def _decorated(self, decorators: list[ast.expr], around: Around, name: str) -> None:
+        for decorator in decorators:
+            if isinstance(decorator, ast.Call):
+                self._expressions([decorator], around, name)
+            else:
+                self.decorators.append((decorator, around, name))
+
+    # ------------------------------------------------------------------------------------- assignments
+
+    def _assignment(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign, around: Around) -> None:
+        value, position = node.value, end_of(node)
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        annotation = node.annotation if isinstance(node, ast.AnnAssign) else None
+        if not isinstance(node, ast.AugAssign):
+            for target in targets:
+                self._bind(target, value, annotation, around, position)
+        if annotation is not None and isinstance(annotation, ast.Subscript):
+            self._expressions([annotation], around)
+        for target in targets:
+            if not isinstance(target, (ast.Name, ast.Tuple)):
+                self._expressions([target], around)
+        if value is None:
+            return
+        name = dotted_text(targets[0])
+        kind = type(value)
+        if kind is ast.Call:
+            if name:
+                self._targets[id(value)] = name
+                self.named_results.append((name, value, around.scope))  # type: ignore[arg-type]
+        elif kind is ast.Await and name:
+            self._targets[id(value.value)] = name  # type: ignore[attr-defined]
+        elif kind is ast.Constant or kind is ast.List or kind is ast.Tuple or kind is ast.UnaryOp or kind is ast.Set:
+            if name and not isinstance(node, ast.AugAssign) and is_literal(value):
+                label = f"{around.scope.class_name}.{name}" if around.scope.form == "class" else name
+                self.settings.append((label, value, around, "assignment", node.lineno))
+        elif kind is ast.Dict and name:
+            self._entries[id(value)] = f"{around.scope.class_name}.{name}" if around.scope.form == "class" else name
+        if name and (kind is ast.Compare or kind is ast.BoolOp or kind is ast.Call or kind is ast.UnaryOp):
+            self._decide(value, around, "assign", None, name)
+        self._expressions([value], around, "", name)
+
+    def _bind(
+        self, target: ast.expr, value: ast.expr | None, annotation: ast.expr | None, around: Around, position: int
+    ) -> None:
+        scope, until = around.scope, around.until
+        if isinstance(target, ast.Name):
+            if value is None and annotation is None:
+                binding = Binding(OPAQUE, position)
+            else:
+                binding = Binding(ANNOTATED if annotation is not None else VALUE, position, "", value, annotation, until)
+            scope.bind(target.id, binding)
+            if scope.form == "class":
+                attributes = self.names.classes[scope.class_name].attributes
+                attributes.setdefault(target.id, []).append((binding, scope))
+        elif isinstance(target, ast.Attribute):
+            owner = self._instance(target, scope)
+            if owner is not None:
+                if not isinstance(value, ast.Constant) or annotation is not None:
+                    binding = Binding(VALUE, position, "", value, annotation, until)
+                    owner.attributes.setdefault(target.attr, []).append((binding, scope))
+            elif isinstance(value, ast.Call):
+                name = dotted_text(target)
+                if name:
+                    scope.dotted = True
+                    scope.bind(name, Binding(VALUE, position, "", value, annotation, until))
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            pairs = value.elts if isinstance(value, (ast.Tuple, ast.List)) else []
+            if len(pairs) == len(target.elts):
+                for each, its in zip(target.elts, pairs, strict=True):
+                    self._bind(each, its, None, around, position)
+            else:
+                self._opaque(target, around, position)
+
+    def _opaque(self, target: ast.expr, around: Around, position: int) -> None:
+        """Binds the names of a target whose values cannot be told."""
+        waiting = [target]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, ast.Name):
+                around.scope.bind(node.id, Binding(OPAQUE, position))
+            elif isinstance(node, (ast.Tuple, ast.List)):
+                waiting.extend(node.elts)
+            elif isinstance(node, ast.Starred):
+                waiting.append(node.value)
+
+    def _instance(self, target: ast.Attribute, scope: Scope | None) -> Class | None:
+        """The class whose instance gets an attribute by `self.x = ...`."""
+        if not isinstance(target.value, ast.Name):
+            return None
+        while scope is not None:
+            if scope.self_name:
+                return self.names.classes.get(scope.class_name) if scope.self_name == target.value.id else None
+            scope = scope.parent
+        return None
+
+    def _outer(self, name: str, scope: Scope) -> Scope:
+        above = scope.parent
+        while above is not None and above.parent is not None:
+            if above.form == "function" and name in above.bindings:
+                return above
+            above = above.parent
+        return above or self.module
+
+    def _returned(self, statement: ast.Return, around: Around) -> None:
+        value = statement.value
+        if value is None:
+            return
+        if around.definition is not None:
+            self._decide(value, around, "return", None, around.definition.name)
+            function = self.names.functions.get(around.definition.name)
+            if function is not None:
+                function.values.append(value)
+        self._expressions([value], around)
+
+    # -------------------------------------------------------------------------------------- comparisons
+
+    def _tested(self, node: ast.expr, around: Around, form: str) -> Test:
+        test = Test(node)
+        self.tests.append(test)
+        self._decide(node, around, form, test)
+        self._expressions([node], around)
+        return test
+
+    def _decide(self, node: ast.expr, around: Around, form: str, test: Test | None, target: str = "") -> None:
+        """Collects the comparisons whose truth makes the truth of an expression."""
+        waiting = [node]
+        while waiting:
+            node = waiting.pop()
+            kind = type(node)
+            if kind is ast.Compare:
+                self.decisions.append(Decision(node, around, form, test, target))  # type: ignore[arg-type]
+            elif kind is ast.BoolOp:
+                waiting.extend(node.values)  # type: ignore[attr-defined]
+            elif kind is ast.UnaryOp:
+                waiting.append(node.operand)  # type: ignore[attr-defined]
+            elif kind is ast.NamedExpr:
+                waiting.append(node.value)  # type: ignore[attr-defined]
+            elif kind is ast.Call:
+                callee = node.func  # type: ignore[attr-defined]
+                last = callee.id if isinstance(callee, ast.Name) else getattr(callee, "attr", "")
+                if last in _ALL:
+                    waiting.extend(node.args)  # type: ignore[attr-defined]
+                    if isinstance(callee, ast.Attribute) and not node.args:  # type: ignore[attr-defined]
+                        waiting.append(callee.value)  # (scores > 0.5).all()
+            elif kind is ast.List or kind is ast.Tuple:
+                waiting.extend(node.elts)  # type: ignore[attr-defined]
+            elif kind is ast.GeneratorExp or kind is ast.ListComp:
+                waiting.append(node.elt)  # type: ignore[attr-defined]
+
+    # ------------------------------------------------------------------------------------- expressions
+
+    def _expressions(self, nodes: list[ast.expr], around: Around, decorates: str = "", variable: str = "") -> None:
+        """Walks expressions without recursion; inner calls come before those that they are arguments of."""
+        outermost = nodes[0] if decorates else None
+        todo: list[tuple[list[ast.expr], Around]] = [(nodes, around)]
+        first = len(self.calls)
+        owners, targets = self._owners, self._targets
+        while todo:
+            stack, around = todo.pop()
+            stack = stack[::-1]
+            while stack:
+                node = stack.pop()
+                kind = type(node)
+                if kind is ast.Name:
+                    continue
+                if kind is ast.Constant:
+                    if type(node.value) is str and len(node.value) >= 4:  # type: ignore[attr-defined]
+                        self.strings.append((node, around, owners.get(id(node)), variable))
+                elif kind is ast.Attribute:
+                    stack.append(node.value)  # type: ignore[attr-defined]
+                elif kind is ast.Call:
+                    self.calls.append((node, around, targets.get(id(node), ""), decorates if node is outermost else ""))  # type: ignore[arg-type]
+                    for argument in node.args:  # type: ignore[attr-defined]
+                        owners[id(argument)] = node  # type: ignore[assignment]
+                        stack.append(argument)
+                    for keyword in node.keywords:  # type: ignore[attr-defined]
+                        owners[id(keyword.value)] = node  # type: ignore[assignment]
+                        stack.append(keyword.value)
+                    if type(node.func) is not ast.Name:  # type: ignore[attr-defined]
+                        stack.append(node.func)  # type: ignore[attr-defined]
+                elif kind is ast.Dict:
+                    self._dict(node, around)  # type: ignore[arg-type]
+                    owner = owners.get(id(node))
+                    for child in (*node.keys, *node.values):  # type: ignore[attr-defined]
+                        if child is not None:
+                            if owner is not None:
+                                owners[id(child)] = owner
+                            stack.append(child)
+                elif kind is ast.JoinedStr:
+                    self.strings.append((node, around, owners.get(id(node)), variable))
+                    stack.extend(v.value for v in node.values if isinstance(v, ast.FormattedValue))  # type: ignore[attr-defined]
+                elif kind is ast.IfExp:
+                    test = Test(node.test)  # type: ignore[attr-defined]
+                    self.tests.append(test)
+                    self._decide(test.node, around, "if", test)
+                    stack.append(test.node)
+                    todo.append(([node.body], around.but(guards=((test, False), *around.guards))))  # type: ignore[attr-defined]
+                    todo.append(([node.orelse], around.but(guards=((test, True), *around.guards))))  # type: ignore[attr-defined]
+                elif kind is ast.BoolOp and isinstance(node.op, ast.And):  # type: ignore[attr-defined]
+                    values = node.values  # type: ignore[attr-defined]
+                    test = Test(values[0])
+                    self.tests.append(test)
+                    stack.append(values[0])
+                    todo.append((values[1:], around.but(guards=((test, False), *around.guards))))
+                elif isinstance(node, _COMPREHENSIONS):
+                    self._comprehension(node, around, todo)
+                elif kind is ast.Lambda:
+                    self._lambda(node, around, todo)  # type: ignore[arg-type]
+                else:
+                    if kind is ast.NamedExpr:
+                        self._bind(node.target, node.value, None, around, end_of(node))  # type: ignore[attr-defined]
+                    owner = owners.get(id(node))
+                    for field_name in _FIELDS.get(kind, ()):
+                        child = getattr(node, field_name)
+                        if type(child) is list:
+                            if owner is not None:
+                                for each in child:
+                                    owners[id(each)] = owner
+                            stack.extend(reversed(child))
+                        elif child is not None:
+                            if owner is not None:
+                                owners[id(child)] = owner
+                            stack.append(child)
+        found = self.calls[first:]
+        if len(found) > 1:
+            found.reverse()
+            self.calls[first:] = found
+
+    def _comprehension(
+        self, node: ast.expr, around: Around, todo: list[tuple[list[ast.expr], Around]]
+    ) -> None:
+        scope = Scope("function", around.scope, class_name=around.scope.class_name)
+        generators = node.generators  # type: ignore[attr-defined]
+        inner = Around(
+            scope, around.definition, around.guards, True, around.main, around.dead, around.until, around.blocks
+        )
+        guards = around.guards
+        for index, generator in enumerate(generators):
+            todo.append(([generator.iter], inner if index else around))
+            self._opaque(generator.target, inner, 0)
+            for condition in generator.ifs:
+                test = Test(condition)
+                self.tests.append(test)
+                todo.append(([condition], inner))
+                guards = ((test, False), *guards)
+        elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]  # type: ignore[attr-defined]
+        todo.append((elements, inner.but(guards=guards)))
+
+    def _lambda(self, node: ast.Lambda, around: Around, todo: list[tuple[list[ast.expr], Around]]) -> None:
+        scope = Scope("function", around.scope, class_name=around.scope.class_name)
+        arguments = node.args
+        for parameter in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+            scope.bind(parameter.arg, Binding(OPAQUE, 0))
+        inner = Around(
+            scope, around.definition, around.guards, around.loop, around.main, around.dead, around.until, around.blocks
+        )
+        todo.append(([d for d in (*arguments.defaults, *arguments.kw_defaults) if d], around))
+        todo.append(([node.body], inner))
+
+    def _dict(self, node: ast.Dict, around: Around) -> None:
+        prefix = self._entries.get(id(node), "")
+        for key, value in zip(node.keys, node.values, strict=True):
+            if type(key) is not ast.Constant or not isinstance(key.value, (str, int)):
+                continue
+            name = f"{prefix}.{key.value}" if prefix else str(key.value)
+            if type(value) is ast.Dict:
+                self._entries[id(value)] = name
+            elif isinstance(value, _LITERALS) and is_literal(value):
+                self.settings.append((name, value, around, "entry", key.lineno))
+
+
+def is_literal(node: ast.expr) -> bool:
+    """Whether a value is a constant, or a list, tuple or set of nothing but constants."""
+    kind = type(node)
+    if kind is ast.Constant:
+        return True
+    if kind is ast.List or kind is ast.Tuple or kind is ast.Set:
+        return all(type(e) is ast.Constant or type(e) is ast.UnaryOp and is_literal(e) for e in node.elts)  # type: ignore[attr-defined]
+    return kind is ast.UnaryOp and type(node.operand) is ast.Constant  # type: ignore[attr-defined]
+
+
+def _leaves(body: list[ast.stmt]) -> bool:
+    """Whether a block always ends by leaving: return, raise, continue, break or an exit of the program."""
+    last = body[-1] if body else None
+    if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):
+        return dotted_text(last.value.func) in _EXITS
+    return isinstance(last, (ast.Return, ast.Raise, ast.Continue, ast.Break))
+
+
+def _constant_truth(test: ast.expr) -> bool | None:
+    """Whether a test is a constant: `False`, `0`, `not True`; None for anything else."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        truth = _constant_truth(test.operand)
+        return None if truth is None else not truth
+    return bool(test.value) if isinstance(test, ast.Constant) else None
+
+
+def _is_main(test: ast.expr) -> bool:
+    """Whether a test asks `__name__ == "__main__"`."""
+    return (
+        isinstance(test, ast.Compare)
+        and isinstance(test.left, ast.Name)
+        and test.left.id == "__name__"
+    )  # fmt: skip
+
+
+__all__ = ["Around", "Decision", "Definition", "Guards", "Test", "Walk", "is_literal"]
