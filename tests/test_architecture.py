@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "audit config",
         "report",
         "score",
-        "judge extract reach",
+        "judge extract reach projects",
         "EXTRACTORS launch",
         "rules tree",
         "catalogue repository",

@@ -205,6 +205,10 @@ class Facts:
     def __len__(self) -> int:
         return len(self._all)
 
+    def where(self, kept: Callable[[Fact], bool]) -> Facts:
+        """Those facts that a condition keeps."""
+        return Facts(filter(kept, self._all), self._sides)
+
     def of(self, kind: Kind) -> Sequence[Fact]:
         """All facts of a kind, in the order of path and line."""
         return self._by_kind.get(kind, ())
