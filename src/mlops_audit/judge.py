@@ -119,10 +119,13 @@ def _lacks(clauses: Sequence[Clause], firm: Mapping[str, bool]) -> tuple[str, ..
 
 
 def _evidence(found: Mapping[str, Iterable[Fact]]) -> tuple[Evidence, ...]:
-    """Each fact once under its first signal, strongest first, then by path and line."""
-    rows = [Evidence(name, fact) for name, group in found.items() for fact in group]
-    rows.sort(key=lambda e: (e.fact.faint, -e.strength, e.fact.site.path, e.fact.site.cell, e.fact.site.line))
-    return tuple(dict.fromkeys(rows))
-
-
-__all__ = ["Evidence", "Finding", "Verdict", "answers", "best", "judge", "kinds_of"]
+    """Each fact once a signal, strongest first, then by path and line."""
+    rows = {
+        (name, fact.site, fact.name): Evidence(name, fact) for name, group in found.items() for fact in group
+    }
+    return tuple(
+        sorted(
+            rows.values(),
+            key=lambda e: (e.fact.faint, -e.strength, e.fact.site.path, e.fact.site.cell, e.fact.site.line),
+        )
+    )
