@@ -119,3 +119,43 @@ def test_a_module_imported_from_both_sides_is_on_both_sides() -> None:
     sides = Reach([*PATHS, *imports]).sides(["train.py"], ["services/api/main.py"])
     assert sides["src/pkg/train.py"] == "both"
     assert sides["train.py"] == "trains"
+
+
+def definition(name: str, path: str, *calls: str) -> Fact:
+    return Fact(Kind.DEFINITION, name, Site(path, 3), {"form": "function", "calls_inside": calls})
+
+
+def test_importing_one_name_runs_that_definition_and_those_it_uses_but_no_others() -> None:
+    path = "src/pkg/train.py"
+    facts = [
+        *PATHS,
+        Fact(Kind.IMPORT, "pkg.train.prepare", Site("train.py", 1), {"module": "pkg.train"}),
+        definition("prepare", path, "clean"),
+        definition("clean", path),
+        definition("fit_model", path),
+        Fact(Kind.CALL, "model.fit", Site(path, 20), {"function": "fit_model"}),
+        Fact(Kind.CALL, "strip", Site(path, 9), {"function": "clean"}),
+        Fact(Kind.CALL, "configure", Site(path, 1)),
+        command("python train.py"),
+    ]
+    lent = {f.name: bool(f.reached.systems) for f in Reach(facts).lend(facts) if f.site.path == path}
+    assert lent["prepare"]
+    assert lent["clean"]
+    assert lent["strip"]
+    assert lent["configure"]
+    assert not lent["fit_model"]
+    assert not lent["model.fit"]
+
+
+def test_a_function_handed_to_a_call_is_run_with_the_function_that_hands_it() -> None:
+    path = "src/pkg/train.py"
+    facts = [
+        *PATHS,
+        Fact(Kind.IMPORT, "pkg.train.start", Site("train.py", 1), {"module": "pkg.train"}),
+        definition("start", path, "Thread"),
+        definition("loop", path),
+        Fact(Kind.CALL, "threading.Thread", Site(path, 4), {"function": "start", "target=": "loop"}),
+        Fact(Kind.CALL, "model.fit", Site(path, 20), {"function": "loop"}),
+        command("python train.py"),
+    ]
+    assert next(f for f in Reach(facts).lend(facts) if f.name == "model.fit").reached.systems == {"github"}

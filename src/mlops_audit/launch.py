@@ -134,6 +134,14 @@ class Repository:
         return [path for path in self.paths if path.startswith(head)]
 
 
+def is_module_name(path: str, name: str) -> bool:
+    """Whether the module of a path bears a name itself (`from pkg import train` of pkg/train.py)."""
+    return path.endswith((f"/{name}.py", f"/{name}/__init__.py")) or path in (
+        f"{name}.py",
+        f"{name}/__init__.py",
+    )
+
+
 def _folder(path: str) -> str:
     parent = PurePosixPath(path).parent.as_posix()
     return "" if parent == "." else parent

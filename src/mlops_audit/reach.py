@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Zone, values
-from mlops_audit.launch import Repository, targets_of_command, targets_of_name
+from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
+from mlops_audit.launch import Repository, is_module_name, targets_of_command, targets_of_name
+
+WORD = re.compile(r"[A-Za-z_]\w*")
 
 # Systems whose commands are steps of a chain but no automation by themselves: a person starts them.
 BY_HAND = frozenset({"notebook", "python", "console-script", "pre-commit"})
@@ -26,7 +29,8 @@ class Reach:
     """The graph of units (files and named pieces of automation) and what runs what.
 
     A unit is a path, or `path#name` for a job, target, stage or service in it. Edges come from commands, from
-    the trait `runs`, and from imports of modules of the repository.
+    the trait `runs`, and from imports of modules of the repository. Running a Python file runs all of it; importing
+    a name from it runs its top level and the definition of that name with those that this one uses.
     """
 
     def __init__(self, facts: Sequence[Fact]) -> None:
@@ -41,14 +45,48 @@ class Reach:
                 self._add_import(fact)
             elif fact.kind in AUTOMATION and "dead" not in fact.traits:
                 self._add_automation(fact)
+        self._add_definitions(facts)
         self._reached = self._walk()
 
     def _add_import(self, fact: Fact) -> None:
-        for target in self._repository.module(fact.name, fact.site.path, values(fact.traits.get("module"))):
-            if target != fact.site.path:
-                edge = Edge(target, Link(fact.site, f"import {fact.name}"))
-                self._imports[fact.site.path].setdefault(target, edge)
-                self._edges[fact.site.path].setdefault(target, edge)
+        module = values(fact.traits.get("module"))
+        for target in self._repository.module(fact.name, fact.site.path, module):
+            if target == fact.site.path:
+                continue
+            link = Link(fact.site, f"import {fact.name}")
+            self._imports[fact.site.path].setdefault(target, Edge(target, link))
+            name = fact.name.rpartition(".")[2] if module and fact.name != module[0] else ""
+            top = self._edges[_part(fact.site.path)]
+            if name and not is_module_name(target, name):
+                top.setdefault(_part(target), Edge(_part(target), link))
+                top.setdefault(_part(target, name), Edge(_part(target, name), link))
+            else:
+                top.setdefault(target, Edge(target, link))
+
+    def _add_definitions(self, facts: Sequence[Fact]) -> None:
+        """Inside a file: the whole runs its top level and every definition; a definition runs those that it names."""
+        defined: dict[str, set[str]] = defaultdict(set)
+        used: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for fact in facts:
+            if fact.kind is Kind.DEFINITION:
+                name = fact.name.partition(".")[0]
+                defined[fact.site.path].add(name)
+                used[fact.site.path, name].update(values(fact.traits.get("calls_inside")))
+            elif fact.kind is Kind.CALL and "function" in fact.traits:
+                name = values(fact.traits["function"])[0].partition(".")[0]
+                arguments = (
+                    v for trait, value in fact.traits.items() if _is_argument(trait) for v in values(value)
+                )
+                used[fact.site.path, name].update(word for text in arguments for word in WORD.findall(text))
+        for path in {*defined, *(fact.site.path for fact in facts if fact.kind is Kind.IMPORT)}:
+            here = Link(Site(path), "")
+            self._edges[path].setdefault(_part(path), Edge(_part(path), here))
+            for name in defined[path]:
+                self._edges[path].setdefault(_part(path, name), Edge(_part(path, name), here))
+                for other in {word.partition(".")[0] for word in used[path, name]} & defined[path] - {name}:
+                    self._edges[_part(path, name)].setdefault(
+                        _part(path, other), Edge(_part(path, other), here)
+                    )
 
     def _add_automation(self, fact: Fact) -> None:
         unit = unit_of(fact)
@@ -68,6 +106,8 @@ class Reach:
             self._triggers[unit].update(starts)
 
     def _connect(self, unit: str, target: str, fact: Fact, what: str) -> None:
+        if unit == fact.site.path and "function" in fact.traits:
+            unit = _part(unit, _definition(fact))
         if target != unit:
             link = Link(fact.site, " ".join(what.split())[:160])
             self._edges[unit].setdefault(target, Edge(target, link))
@@ -100,7 +140,10 @@ class Reach:
         """The facts, each with the chain, systems and triggers that run it."""
         lent = []
         for fact in facts:
-            reached = self._reached.get(unit_of(fact))
+            unit = unit_of(fact)
+            reached = self._reached.get(unit)
+            if reached is None and unit == fact.site.path:
+                reached = self._reached.get(_part(unit, _definition(fact)))
             lent.append(fact if reached is None else replace(fact, reached=reached))
         return lent
 
@@ -130,6 +173,23 @@ def unit_of(fact: Fact) -> str:
     return f"{fact.site.path}#entry" if "entry" in fact.traits and "#" not in unit else unit
 
 
+def _part(path: str, name: str = "") -> str:
+    """The unit of a definition in a file, or of its top level."""
+    return f"{path}\0{name}"
+
+
+def _definition(fact: Fact) -> str:
+    """The top-level definition in which a fact stands, "" for the top level itself."""
+    inside = (
+        fact.name if fact.kind is Kind.DEFINITION else next(iter(values(fact.traits.get("function"))), "")
+    )
+    return inside.partition(".")[0]
+
+
+def _is_argument(trait: str) -> bool:
+    return trait.endswith("=") or trait.isdigit()
+
+
 def _rank(triggers: Iterable[str]) -> int:
     """Chains that start by themselves come first, a schedule before all."""
     found = set(triggers)
@@ -143,6 +203,7 @@ def _chain(unit: str, parents: Mapping[str, tuple[str, Link] | None]) -> tuple[L
     step = parents[unit]
     while step is not None:
         above, link = step
-        links.append(link)
+        if link.runs:
+            links.append(link)
         step = parents[above]
     return tuple(reversed(links))
