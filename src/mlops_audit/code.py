@@ -1,132 +1,17 @@
-"""Python source with its names resolved: what it imports, calls, defines, compares, says and sets."""
+"""Python source with its names resolved: what it imports, calls, defines, compares, says, sets and runs."""
 
 from __future__ import annotations
 
-import ast
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
-from mlops_audit.code_names import Names, Scope, dotted_text
+from mlops_audit import shell
+from mlops_audit.code_reader import Reader
 from mlops_audit.code_text import Text, quiet, text_of, tree_of
-from mlops_audit.code_walk import Around, Decision, Definition, Guards, Test, Walk, is_literal
+from mlops_audit.code_values import Based, Called, Code, Compared, Defined, Imported, Ran, Said, Valued
+from mlops_audit.code_walk import Walk
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse import ParseFailure
-
-MAX_VALUE = 200
-MAX_COMPARISON = 300
-MAX_STRING = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """An import of `name`; `module` is the part of it that must be a module."""
-
-    name: str
-    module: str
-    line: int
-    relative: bool
-    dead: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """A call under its qualified name, or a decorator.
-
-    `arguments` has the values under `NAME=` and `1`, `2`, ...; `target` is the variable that the value is assigned to;
-    `blocks` are the qualified names of the `with` calls around it, innermost first, and `block_targets` their variables.
-    """
-
-    name: str
-    line: int
-    arguments: Mapping[str, TraitValue]
-    guards: tuple[str, ...] = ()
-    function: str = ""
-    decorates: str = ""
-    target: str = ""
-    loop: bool = False
-    main: bool = False
-    dead: bool = False
-    blocks: tuple[str, ...] = ()
-    block_targets: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Based:
-    """A class of the file derives from `name`."""
-
-    name: str
-    line: int
-    class_name: str
-    dead: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Defined:
-    """A function, method or class; `within` is the definition around it; the last line is part of it."""
-
-    name: str
-    line: int
-    last_line: int
-    form: str
-    parameters: tuple[str, ...] = ()
-    bases: tuple[str, ...] = ()
-    decorators: tuple[str, ...] = ()
-    returns: str = ""
-    calls_inside: tuple[str, ...] = ()
-    within: str = ""
-    dead: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A comparison that decides something, and what happens by it."""
-
-    text: str
-    line: int
-    form: str
-    leads: tuple[str, ...]
-    function: str
-    dead: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A string constant that is no docstring."""
-
-    text: str
-    line: int
-    variable: str
-    argument_of: str
-    function: str
-
-
-@dataclass(frozen=True, slots=True)
-class Valued:
-    """A literal assigned to a name, or an entry of a dict."""
-
-    name: str
-    line: int
-    value: TraitValue
-    form: str
-    function: str
-    class_bases: tuple[str, ...]
-    dead: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """What a Python source says, in the order of its lines."""
-
-    imports: tuple[Imported, ...] = ()
-    calls: tuple[Called, ...] = ()
-    bases: tuple[Based, ...] = ()
-    definitions: tuple[Defined, ...] = ()
-    comparisons: tuple[Compared, ...] = ()
-    strings: tuple[Said, ...] = ()
-    settings: tuple[Valued, ...] = ()
-    sequences: tuple[tuple[str, str], ...] = ()  # texts of both sides of `a >> b`, in the order of running
 
 
 def read(path: str, data: bytes) -> Code:
@@ -142,7 +27,7 @@ def read_text(path: str, text: str) -> Code:
     tree = tree_of(text)
     try:
         with quiet():
-            return _Reader(Walk(tree, _package(path)), Text(text)).code()
+            return Reader(Walk(tree, _package(path)), Text(text)).code()
     except (RecursionError, MemoryError):
         raise ParseFailure("nested too deeply to be read") from None
 
@@ -159,349 +44,32 @@ def _package(path: str) -> tuple[str, ...]:
     return tuple(path.split("/")[:-1])
 
 
-class _Reader:
-    """Resolves what a walk collected."""
-
-    def __init__(self, walk: Walk, text: Text) -> None:
-        self.walk = walk
-        self.names: Names = walk.names
-        self.text = text
-        self._guard_texts: dict[int, str] = {}
-        self._guards: dict[int, tuple[Guards, tuple[str, ...]]] = {}
-        self._called: dict[int, str] = {}
-        self._constants: dict[tuple[int, str], ast.expr | None] = {}
-        self._inside: dict[str, dict[str, None]] = defaultdict(dict)
-
-    def code(self) -> Code:
-        calls = self._calls()
-        definitions, bases = self._definitions()
-        walk = self.walk
-        return Code(
-            imports=tuple(Imported(*row) for row in walk.imports),
-            calls=calls,
-            bases=bases,
-            definitions=definitions,
-            comparisons=self._comparisons(),
-            strings=self._strings(),
-            settings=self._settings(),
-            sequences=tuple(self._sequences()),
-        )
-
-    # ------------------------------------------------------------------------------------------- calls
-
-    def _calls(self) -> tuple[Called, ...]:
-        found = []
-        called, names = self._called, self.names
-        for node, around, target, decorates in self.walk.calls:
-            name = called[id(node)] = names.called(node, around.scope)
-            self._lead(name, around)
-            found.append(self._one(name, node, around, target, decorates))
-            if name == "functools.partial" and node.args and not isinstance(node.args[0], ast.Call):
-                inner = names.reference(node.args[0], around.scope)
-                self._lead(inner, around)
-                late = ast.Call(node.func, node.args[1:], node.keywords)
-                found.append(self._one(inner, ast.copy_location(late, node), around, "", ""))
-        for decorator, around, decorates in self.walk.decorators:
-            name = names.reference(decorator, around.scope)
-            found.append(self._made(name, decorator.lineno, {}, around, "", decorates))
-        found.sort(key=lambda call: call.line)
-        return tuple(found)
-
-    def _one(self, name: str, node: ast.Call, around: Around, target: str, decorates: str) -> Called:
-        arguments: dict[str, TraitValue] = {}
-        scope = around.scope
-        for number, argument in enumerate(node.args, 1):
-            arguments[str(number)] = self.value(argument, scope)
-        for keyword in node.keywords:
-            if keyword.arg is not None:
-                arguments[keyword.arg + "="] = self.value(keyword.value, scope)
-            elif isinstance(keyword.value, ast.Dict):
-                for key, value in zip(keyword.value.keys, keyword.value.values, strict=True):
-                    if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                        arguments[key.value + "="] = self.value(value, scope)
-        function = node.func
-        line = (function.end_lineno or node.lineno) if isinstance(function, ast.Attribute) else node.lineno
-        return self._made(name, line, arguments, around, target, decorates)
-
-    def _made(
-        self, name: str, line: int, arguments: dict[str, TraitValue], around: Around, target: str, decorates: str
-    ) -> Called:
-        blocks = around.blocks
-        return Called(
-            name, line, arguments, self._guarded(around.guards), _function(around), decorates, target,
-            around.loop, around.main, around.dead,
-            tuple(self.names.called(block, around.scope) for block in blocks) if blocks else (),
-            tuple(self.walk.target_of(block) for block in blocks) if blocks else (),
-        )  # fmt: skip
-
-    def _lead(self, name: str, around: Around) -> None:
-        """Notes a call with the conditions and the definitions that it stands in."""
-        for test, _ in around.guards:
-            test.led.add(name)
-        definition = around.definition
-        while definition is not None:
-            self._inside[definition.name][name] = None
-            definition = definition.outer
-
-    def _guarded(self, guards: Guards) -> tuple[str, ...]:
-        if not guards:
-            return ()
-        found = self._guards.get(id(guards))
-        if found is None:
-            texts = tuple(f"not ({self._test(test)})" if negated else self._test(test) for test, negated in guards)
-            found = self._guards[id(guards)] = (guards, texts)
-        return found[1]
-
-    def _test(self, test: Test) -> str:
-        text = self._guard_texts.get(id(test))
-        if text is None:
-            text = self._guard_texts[id(test)] = self._source(test.node, MAX_COMPARISON)
-        return text
-
-    def _source(self, node: ast.expr, limit: int) -> str:
-        if isinstance(node, ast.Compare) and isinstance(node.left, ast.expr) and node.lineno > (node.left.lineno or 0):
-            return f"{self.text.of(node.left, limit)} == {self.text.of(node.comparators[0], limit)}"[:limit]
-        return self.text.of(node, limit)
-
-    # ------------------------------------------------------------------------------------------ values
-
-    def value(self, node: ast.expr, scope: Scope) -> TraitValue:
-        """A value as trait: the text of a literal, the elements of a list, the keys of a dict, else the source."""
-        kind = type(node)
-        if kind is ast.Constant:
-            return self._constant(node)  # type: ignore[arg-type]
-        if kind is ast.Name or kind is ast.Attribute:
-            literal = self.literal(node, scope)
-            if literal is not None:
-                return self.value(literal, self.walk.module)
-            return self.text.of(node, MAX_VALUE)
-        if kind is ast.JoinedStr:
-            return self._joined(node, scope, MAX_VALUE)  # type: ignore[arg-type]
-        if kind is ast.List or kind is ast.Tuple or kind is ast.Set:
-            texts = []
-            for element in node.elts:  # type: ignore[attr-defined]
-                text = self._scalar(element, scope)
-                if text is None:
-                    return self.text.of(node, MAX_VALUE)
-                texts.append(text)
-            return tuple(texts) or self.text.of(node, MAX_VALUE)
-        if kind is ast.Dict and node.keys:  # type: ignore[attr-defined]
-            keys = (self._scalar(k, scope) or self.text.of(k, MAX_VALUE) for k in node.keys if k is not None)  # type: ignore[attr-defined]
-            return tuple(keys) or "{}"
-        if kind is ast.BinOp and isinstance(node.op, ast.Add):  # type: ignore[attr-defined]
-            left, right = self._scalar(node.left, scope), self._scalar(node.right, scope)  # type: ignore[attr-defined]
-            if left is not None and right is not None and isinstance(node.left, (ast.Constant, ast.Name, ast.JoinedStr)):  # type: ignore[attr-defined]
-                return (left + right)[:MAX_VALUE]
-        return self.text.of(node, MAX_VALUE)
-
-    def _scalar(self, node: ast.expr, scope: Scope) -> str | None:
-        kind = type(node)
-        if kind is ast.Constant:
-            return self._constant(node)  # type: ignore[arg-type]
-        if kind is ast.JoinedStr:
-            return self._joined(node, scope, MAX_VALUE)  # type: ignore[arg-type]
-        if kind is ast.UnaryOp and is_literal(node):
-            return self.text.of(node, MAX_VALUE)
-        if kind is ast.Name or kind is ast.Attribute:
-            literal = self.literal(node, scope)
-            if isinstance(literal, ast.Constant):
-                return self._constant(literal)
-        return None
-
-    def _constant(self, node: ast.Constant) -> str:
-        value = node.value
-        if type(value) is str:
-            return value[:MAX_VALUE]
-        if value is None or type(value) is bool:
-            return str(value)
-        return self.text.of(node, MAX_VALUE)
-
-    def _joined(self, node: ast.JoinedStr, scope: Scope, limit: int) -> str:
-        parts = []
-        for part in node.values:
-            if isinstance(part, ast.Constant):
-                parts.append(str(part.value))
-            elif isinstance(part, ast.FormattedValue):
-                literal = self.literal(part.value, scope) if isinstance(part.value, (ast.Name, ast.Attribute)) else None
-                known = isinstance(literal, ast.Constant) and isinstance(literal.value, str)
-                parts.append(literal.value if known else "{}")  # type: ignore[union-attr, arg-type]
-        return "".join(parts)[:limit]
-
-    def literal(self, node: ast.expr, scope: Scope) -> ast.expr | None:
-        """The literal that a name or attribute stands for when it is bound to that and nothing else."""
-        name = dotted_text(node)
-        if not name:
-            return None
-        key = (id(scope), name)
-        if key not in self._constants:
-            self._constants[key] = self._bound_literal(name, scope)
-        return self._constants[key]
-
-    def _bound_literal(self, name: str, scope: Scope | None) -> ast.expr | None:
-        first, _, attribute = name.partition(".")
-        if attribute:
-            owner = self.names.classes.get(first)
-            rows = owner.attributes.get(attribute, []) if owner is not None else []
-            bindings = [binding for binding, _ in rows]
-        else:
-            here = scope
-            while here is not None and (first not in here.bindings or (here.form == "class" and here is not scope)):
-                here = here.parent
-            bindings = here.bindings[first] if here is not None else []
-        node = bindings[0].node if len(bindings) == 1 else None
-        return node if node is not None and is_literal(node) else None
-
-    # ------------------------------------------------------------------------------------- definitions
-
-    def _definitions(self) -> tuple[tuple[Defined, ...], tuple[Based, ...]]:
-        definitions, bases = [], []
-        decorators: dict[int, list[str]] = {}
-        for definition in self.walk.definitions:
-            node, scope = definition.node, definition.scope
-            decorators[id(node)] = [
-                self.names.called(d, scope) if isinstance(d, ast.Call) else self.names.reference(d, scope)
-                for d in node.decorator_list
-            ]
-            parameters: tuple[str, ...] = ()
-            base_names: tuple[str, ...] = ()
-            returns = ""
-            if isinstance(node, ast.ClassDef):
-                base_names = tuple(self._base(base, scope) for base in node.bases)
-                bases.extend(Based(name, node.lineno, definition.name, definition.dead) for name in base_names)
-            else:
-                arguments = node.args
-                parameters = tuple(
-                    a.arg
-                    for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
-                    if a is not None
-                )
-                returns = self.text.of(node.returns, MAX_VALUE) if node.returns is not None else ""
-            definitions.append(
-                Defined(
-                    definition.name, node.lineno, node.end_lineno or node.lineno, definition.form, parameters, base_names,
-                    tuple(decorators[id(node)]), returns, tuple(self._inside.get(definition.name, ())),
-                    definition.outer.name if definition.outer is not None else "", definition.dead,
-                )
-            )  # fmt: skip
-        return tuple(definitions), tuple(bases)
-
-    def _base(self, node: ast.expr, scope: Scope) -> str:
-        name = self.names.reference(node.value if isinstance(node, ast.Subscript) else node, scope)
-        return self.text.of(node, MAX_VALUE) if name == "?" else name
-
-    # ------------------------------------------------------------------------------------- comparisons
-
-    def _comparisons(self) -> tuple[Compared, ...]:
-        by_word = self._tests_by_word()
-        raising = {d.name for d in self.walk.definitions if d.raises}
-        found: dict[int, Compared] = {}
-        for decision in self.walk.decisions:
-            tests = [decision.test] if decision.test is not None else by_word.get(decision.target, [])
-            if decision.form == "assign":
-                function = _function(decision.around)
-                if function and self._returns(function, decision.target):
-                    tests = [*tests, *by_word.get(function, ())]
-            leads = self._leads(tests, raising)
-            before = found.get(id(decision.node))
-            if before is not None:
-                leads = tuple(dict.fromkeys((*before.leads, *leads)))
-            text = self.text.of(decision.node, MAX_COMPARISON)
-            around = decision.around
-            found[id(decision.node)] = Compared(
-                text, decision.node.lineno, decision.form, leads, _function(around), around.dead
-            )
-        return tuple(found.values())
-
-    def _leads(self, tests: list[Test], raising: set[str]) -> tuple[str, ...]:
-        """What happens under tests: calls, the calls inside functions of this file called there, raise and return."""
-        names: dict[str, None] = {}
-        for test in tests:
-            for name in sorted(test.flow):
-                names[name] = None
-            for name in sorted(test.led):
-                names[name] = None
-                for inner in self._inside.get(name, ()):
-                    names[inner] = None
-                if name in raising:
-                    names["raise"] = None
-        return tuple(names)
-
-    def _tests_by_word(self) -> dict[str, list[Test]]:
-        """The tests under every name, attribute and called function that they ask, through one assignment."""
-        by_word: dict[str, list[Test]] = defaultdict(list)
-        for test in self.walk.tests:
-            for node in ast.walk(test.node):
-                if isinstance(node, ast.Call):
-                    name = self._called.get(id(node))
-                    if name:
-                        by_word[name].append(test)
-                elif isinstance(node, (ast.Name, ast.Attribute)):
-                    name = dotted_text(node)
-                    if name:
-                        by_word[name].append(test)
-        for target, call, _ in self.walk.named_results:
-            if target in by_word:
-                name = self._called.get(id(call), "")
-                if name in self.names.functions:
-                    by_word[name].extend(by_word[target])
-        return by_word
-
-    def _returns(self, function: str, variable: str) -> bool:
-        known = self.names.functions.get(function)
-        return known is not None and any(dotted_text(value) == variable for value in known.values)
-
-    # ---------------------------------------------------------------------------- strings and settings
-
-    def _strings(self) -> tuple[Said, ...]:
-        found = []
-        for node, around, owner, variable in self.walk.strings:
-            if isinstance(node, ast.JoinedStr):
-                text = self._joined(node, around.scope, MAX_STRING)
-                if len(text) < 4:
-                    continue
-            else:
-                text = node.value[:MAX_STRING]  # type: ignore[attr-defined]
-            argument_of = self._called.get(id(owner), "") if owner is not None else ""
-            found.append(Said(text, node.lineno, variable, argument_of, _function(around)))
-        return tuple(found)
-
-    def _settings(self) -> tuple[Valued, ...]:
-        found = []
-        bases = {d.name: d.node for d in self.walk.definitions if d.form == "class"}
-        for name, node, around, form, line in self.walk.settings:
-            class_bases: tuple[str, ...] = ()
-            if around.scope.form == "class":
-                owner = bases.get(around.scope.class_name)
-                if isinstance(owner, ast.ClassDef):
-                    class_bases = tuple(self._base(b, around.scope.parent or around.scope) for b in owner.bases)
-            value = self.value(node, around.scope)
-            found.append(Valued(name, line, value, form, _function(around), class_bases, around.dead))
-        return tuple(found)
-
-    def _sequences(self) -> Iterator[tuple[str, str]]:
-        for shift in self.walk.shifts:
-            node: ast.expr = shift
-            while isinstance(node, ast.BinOp) and isinstance(node.op, (ast.RShift, ast.LShift)):
-                left = node.left.right if isinstance(node.left, ast.BinOp) else node.left
-                before, after = self.text.of(left, MAX_VALUE), self.text.of(node.right, MAX_VALUE)
-                yield (before, after) if isinstance(node.op, ast.RShift) else (after, before)
-                node = node.left
-
-
-def _function(around: Around) -> str:
-    definition = around.definition
-    while definition is not None and definition.form == "class":
-        definition = definition.outer
-    return definition.name if definition is not None else ""
-
-
-# ---------------------------------------------------------------------------------------------------- facts
-
 Place = Callable[[int], Site]
 
 
 def facts(code: Code, place: Place) -> Iterator[Fact]:
     """The facts that code states, each at the site that `place` gives for its line."""
+    yield from _spoken(code, place)
+    for ran in code.commands:
+        traits: dict[str, TraitValue] = {"function": ran.function, "guard": ran.guards}
+        for command in shell.commands(ran.text, ran.line):
+            directory = "/".join(part for part in (ran.directory, command.directory) if part).replace("{}", "?")
+            yield command_fact(command, "python", place(ran.line), _dead(_present(traits), ran.dead), directory)
+
+
+def command_fact(
+    command: shell.Command, system: str, site: Site, traits: Mapping[str, TraitValue], directory: str = ""
+) -> Fact:
+    """The fact of a command that a Python file or a cell of a notebook runs."""
+    given: dict[str, TraitValue] = {"unit": site.path, "system": system, "directory": directory or command.directory}
+    if command.masked:
+        given["masked"] = "yes"
+    if command.background:
+        given["background"] = "yes"
+    return Fact(Kind.COMMAND, command.text, site, {**given, **traits})
+
+
+def _spoken(code: Code, place: Place) -> Iterator[Fact]:
     for i in code.imports:
         traits: dict[str, TraitValue] = {"module": i.module}
         if i.relative:
@@ -525,7 +93,7 @@ def facts(code: Code, place: Place) -> Iterator[Fact]:
     for b in code.bases:
         yield Fact(Kind.BASE, b.name, place(b.line), _dead({"class": b.class_name}, b.dead))
     for d in code.definitions:
-        given = {
+        given: dict[str, TraitValue] = {
             "form": d.form, "parameters": d.parameters, "bases": d.bases, "decorators": d.decorators,
             "returns": d.returns, "calls_inside": d.calls_inside, "within": d.within,
         }  # fmt: skip
@@ -535,7 +103,7 @@ def facts(code: Code, place: Place) -> Iterator[Fact]:
         yield Fact(Kind.COMPARISON, o.text, place(o.line), _dead(_present(given), o.dead))
     for s in code.strings:
         given = {"variable": s.variable, "argument_of": s.argument_of, "function": s.function}
-        yield Fact(Kind.STRING, s.text, place(s.line), _present(given))
+        yield Fact(Kind.STRING, s.text, place(s.line), _dead(_present(given), s.dead))
     for v in code.settings:
         given = {"value": v.value, "form": v.form, "function": v.function, "class_bases": v.class_bases}
         yield Fact(Kind.SETTING, v.name, place(v.line), _dead(_present(given), v.dead))
@@ -552,6 +120,6 @@ def _dead(traits: dict[str, TraitValue], dead: bool) -> dict[str, TraitValue]:
 
 
 __all__ = [
-    "Based", "Called", "Code", "Compared", "Decision", "Defined", "Definition", "Imported", "Said", "Valued", "facts",
-    "read", "read_text",
+    "Based", "Called", "Code", "Compared", "Defined", "Imported", "Ran", "Said", "Valued", "command_fact", "facts", "read",
+    "read_text", "tree_of",
 ]  # fmt: skip

@@ -128,7 +128,7 @@ class Names:
         if kind is ast.Name:
             return self._name(node.id, scope, position_of(node))  # type: ignore[attr-defined]
         if kind is ast.Attribute:
-            return self._attribute(node, scope)  # type: ignore[arg-type]
+            return self._attribute(node, scope)
         if kind is ast.Call:
             return self._call(node, scope)  # type: ignore[arg-type]
         if kind is ast.Await or kind is ast.Starred or kind is ast.NamedExpr:
@@ -173,7 +173,7 @@ class Names:
 
     def _bound(self, name: str, binding: Binding, scope: Scope) -> Meaning:
         form = binding.form
-        if form == IMPORT or form == LOCAL:
+        if form in (IMPORT, LOCAL):
             return Meaning(binding.text, known=True)
         if form == OPAQUE:
             return Meaning(name)

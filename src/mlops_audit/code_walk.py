@@ -6,7 +6,18 @@ import ast
 from dataclasses import dataclass, field
 
 from mlops_audit.code_names import (
-    ANNOTATED, IMPORT, LOCAL, OPAQUE, VALUE, Binding, Class, Function, Names, Scope, dotted_text, end_of,
+    ANNOTATED,
+    IMPORT,
+    LOCAL,
+    OPAQUE,
+    VALUE,
+    Binding,
+    Class,
+    Function,
+    Names,
+    Scope,
+    dotted_text,
+    end_of,
 )  # fmt: skip
 
 _EXITS = frozenset({"exit", "quit", "sys.exit", "os._exit", "pytest.skip", "pytest.fail"})
@@ -616,7 +627,7 @@ def is_literal(node: ast.expr) -> bool:
     if kind is ast.Constant:
         return True
     if kind is ast.List or kind is ast.Tuple or kind is ast.Set:
-        return all(type(e) is ast.Constant or type(e) is ast.UnaryOp and is_literal(e) for e in node.elts)  # type: ignore[attr-defined]
+        return all(type(e) is ast.Constant or (type(e) is ast.UnaryOp and is_literal(e)) for e in node.elts)  # type: ignore[attr-defined]
     return kind is ast.UnaryOp and type(node.operand) is ast.Constant  # type: ignore[attr-defined]
 
 

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
 
-from mlops_audit import code
-from mlops_audit.facts import Fact, Site
+from mlops_audit import code, shell
+from mlops_audit.facts import Fact, Kind, Site, TraitValue
+from mlops_audit.parse import decode
+
+_MAGIC = re.compile(r"^# MAGIC[ \t]+%(run|pip|conda|sh)\b[ \t]*(.*)$", re.MULTILINE)
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The facts of a Python file. Raises ParseFailure for what cannot be read."""
-    return code.facts(code.read(path, data), lambda line: Site(path, line))
+    found = code.read(path, data)
+    yield from code.facts(found, lambda line: Site(path, line))
+    if data[:200].lstrip(b"\xef\xbb\xbf \r\n").startswith(b"# Databricks notebook source"):
+        yield from _magics(path, decode(data))
+
+
+def _magics(path: str, text: str) -> Iterator[Fact]:
+    """The commands of a Databricks notebook kept as Python: `# MAGIC %run ./features` and the like."""
+    for magic in _MAGIC.finditer(text):
+        line = text.count("\n", 0, magic.start()) + 1
+        word, rest = magic.group(1), magic.group(2).strip()
+        if word == "run":
+            target = rest.split(" $")[0].strip().strip("\"'")
+            if not target:
+                continue
+            traits: dict[str, TraitValue] = {"unit": path, "system": "databricks", "directory": posixpath.dirname(path)}
+            if not target.startswith("/"):
+                below = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+                traits["runs"] = (below,) if below.endswith((".py", ".ipynb")) else (f"{below}.py", f"{below}.ipynb")
+            yield Fact(Kind.COMMAND, f"%run {target}", Site(path, line), traits)
+            continue
+        for command in shell.commands(rest if word == "sh" else f"{word} {rest}", line):
+            yield code.command_fact(command, "databricks", Site(path, line), {})

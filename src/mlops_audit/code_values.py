@@ -1,0 +1,132 @@
+"""What Python source says, as values: imports, calls, definitions, comparisons, strings, settings, commands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlops_audit.facts import TraitValue
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """An import of `name`; `module` is the part of it that must be a module."""
+
+    name: str
+    module: str
+    line: int
+    relative: bool
+    dead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A call under its qualified name, or a decorator.
+
+    `arguments` has the values under `NAME=` and `1`, `2`, ...; `target` is the variable that the value is assigned to;
+    `blocks` are the qualified names of the `with` calls around it, innermost first, and `block_targets` their variables.
+    """
+
+    name: str
+    line: int
+    arguments: Mapping[str, TraitValue]
+    guards: tuple[str, ...] = ()
+    function: str = ""
+    decorates: str = ""
+    target: str = ""
+    loop: bool = False
+    main: bool = False
+    dead: bool = False
+    blocks: tuple[str, ...] = ()
+    block_targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Based:
+    """A class of the file derives from `name`."""
+
+    name: str
+    line: int
+    class_name: str
+    dead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Defined:
+    """A function, method or class; `within` is the definition around it; the last line is part of it."""
+
+    name: str
+    line: int
+    last_line: int
+    form: str
+    parameters: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
+    decorators: tuple[str, ...] = ()
+    returns: str = ""
+    calls_inside: tuple[str, ...] = ()
+    within: str = ""
+    dead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A comparison that decides something, and what happens by it."""
+
+    text: str
+    line: int
+    form: str
+    leads: tuple[str, ...]
+    function: str
+    dead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A string constant that is no docstring."""
+
+    text: str
+    line: int
+    variable: str
+    argument_of: str
+    function: str
+    dead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Valued:
+    """A literal assigned to a name, or an entry of a dict."""
+
+    name: str
+    line: int
+    value: TraitValue
+    form: str
+    function: str
+    class_bases: tuple[str, ...]
+    dead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A command that the code starts: shell text, or the words of a list joined by spaces; `{}` for what is not known."""
+
+    text: str
+    line: int
+    directory: str
+    function: str
+    guards: tuple[str, ...]
+    dead: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a Python source says, in the order of its lines."""
+
+    imports: tuple[Imported, ...] = ()
+    calls: tuple[Called, ...] = ()
+    bases: tuple[Based, ...] = ()
+    definitions: tuple[Defined, ...] = ()
+    comparisons: tuple[Compared, ...] = ()
+    strings: tuple[Said, ...] = ()
+    settings: tuple[Valued, ...] = ()
+    commands: tuple[Ran, ...] = ()
+    sequences: tuple[tuple[str, str], ...] = ()  # texts of both sides of `a >> b`, in the order of running
