@@ -164,7 +164,7 @@ FRAGMENTS = [
 ]  # fmt: skip
 
 
-@given(st.lists(st.sampled_from(FRAGMENTS), max_size=25).map("".join))
+@given(st.lists(st.sampled_from([part for part in FRAGMENTS if part != "#c"]), max_size=25).map("".join))
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_yaml_parsers_give_the_same_nodes(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     try:

@@ -1,12 +1,162 @@
-"""In the making."""
+"""YAML, JSON, TOML, INI, .env and properties files as dotted settings with the lines of their keys."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
 
-from mlops_audit.facts import Fact
+from mlops_audit import parse
+from mlops_audit.facts import Fact, Kind, Site, TraitValue, Zone
+from mlops_audit.parse import Node, ParseFailure
+from mlops_audit.tree import zone_of
+
+MAX_JSON = 256 * 1024  # bytes; larger JSON is data
+MAX_OPENAPI = 64 * 1024
+MANY_LEAVES, KEPT_LEAVES = 5_000, 2_000
+MANY_RECORDS = 50  # mappings in one list
+KEPT_ITEMS = 50  # scalars of one list
+MAX_VALUE = 300  # characters
+
+LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "conda-lock.yml", "conda-lock.yaml",
+         "renv.lock", "pylock.toml")  # fmt: skip
+INI_SUFFIXES = (".ini", ".cfg", ".conf", ".properties", ".coveragerc")
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
-    """Nothing yet."""
+    """The settings of one file; none of a foreign file and of what is data rather than configuration."""
+    name = posixpath.basename(path).lower()
+    if zone_of(path) is Zone.FOREIGN or name in LOCKS:
+        return ()
+    if name == "codeowners":
+        return _rules(path, data, "codeowners.")
+    if name == ".gitattributes":
+        return _rules(path, data, "")
+    if name.endswith((".yaml", ".yml", ".dvc")):
+        return _yaml(path, data)
+    if name.endswith(".json"):
+        return _json(path, data)
+    if name.endswith(".toml"):
+        return _of(path, [parse.toml(data)])
+    if name.endswith(INI_SUFFIXES) or path.endswith(".dvc/config"):
+        return _ini(path, data)
+    if re.fullmatch(
+        r"(?:[\w-]+)?\.env(?:[.-](?!ts$|js$|py$|sh$|md$)[\w-]+)*|env\.(?:example|sample|template)", name
+    ):
+        return _environment(path, data)
     return ()
+
+
+def _yaml(path: str, data: bytes) -> Iterator[Fact]:
+    try:
+        documents = parse.yaml(data)
+    except ParseFailure:
+        if b"{{" in data and "templates" in path.lower().split("/"):
+            return  # a template of Helm, which others read as such
+        raise
+    kept = [document for document in documents if not _is_data(document, data)]
+    if all(isinstance(document.value, list) for document in kept) and _leaf_count(kept, 500) > 500:
+        return  # a list of records at the top
+    yield from _of(path, kept)
+
+
+def _json(path: str, data: bytes) -> Iterator[Fact]:
+    if len(data) > MAX_JSON:
+        return
+    root = parse.json_document(data)
+    if isinstance(root.value, dict) and not _is_data(root, data):
+        yield from _of(path, [root])
+
+
+def _is_data(node: Node, data: bytes) -> bool:
+    """Whether a document is data, generated, or the description of an interface rather than configuration."""
+    keys = {key for key, _ in node.items}
+    if node.at("type") == "FeatureCollection" or node.at("kind") == "CustomResourceDefinition":
+        return True
+    if "lockfileVersion" in keys or {"cells", "nbformat"} <= keys or {"images", "annotations"} <= keys:
+        return True
+    if "panels" in keys and keys & {"schemaVersion", "templating", "annotations"}:  # a Grafana dashboard
+        return True
+    if keys & {"openapi", "swagger"} and "paths" in keys:
+        return len(data) > MAX_OPENAPI
+    return False
+
+
+def _leaf_count(documents: list[Node], enough: int) -> int:
+    count = 0
+    for document in documents:
+        for _ in document.leaves():
+            count += 1
+            if count > enough:
+                return count
+    return count
+
+
+def _of(path: str, documents: list[Node], prefix: str = "") -> Iterator[Fact]:
+    """The leaves of documents as settings: all of them, or the first of very many."""
+    limit = KEPT_LEAVES if _leaf_count(documents, MANY_LEAVES) > MANY_LEAVES else MANY_LEAVES
+    for document in documents:
+        for name, line, text in _leaves(document, prefix):
+            if limit <= 0:
+                return
+            limit -= 1
+            yield _setting(path, name, line, text)
+
+
+def _leaves(document: Node, prefix: str) -> Iterator[tuple[str, int, str]]:
+    """Name, line of the key and text of every scalar but those of records and of the ends of long lists."""
+    stack = [(prefix, document.line, document)]
+    while stack:
+        name, line, node = stack.pop()
+        if isinstance(node.value, str):
+            if name:
+                yield name, line, node.value
+        elif isinstance(node.value, list):
+            records = sum(isinstance(item.value, dict) for item in node.value)
+            if records <= MANY_RECORDS:
+                stack.extend((name, item.line, item) for item in reversed(node.value[: KEPT_ITEMS + records]))
+        else:
+            pairs = [(f"{name}.{key}" if name else key, node.line_of(key), item) for key, item in node.items]
+            stack.extend(reversed(pairs))
+
+
+def _setting(path: str, name: str, line: int, value: str) -> Fact:
+    traits: dict[str, TraitValue] = {"value": value[:MAX_VALUE], "form": "config"}
+    lines = value.strip("\n").count("\n") + 1
+    if lines > 1:
+        traits["lines"] = str(lines)
+    return Fact(Kind.SETTING, name[:MAX_VALUE], Site(path, line), traits)
+
+
+def _ini(path: str, data: bytes) -> Iterator[Fact]:
+    text = parse.decode(data)
+    if re.search(r"^[^#;=\n]*\{\s*$", text, re.MULTILINE):
+        return  # nginx, HOCON and the like: blocks in braces
+    yield from _of(path, [parse.ini(data)])
+
+
+def _environment(path: str, data: bytes) -> Iterator[Fact]:
+    """KEY=value lines, with or without `export` and quotes."""
+    for line, row in _rows(data):
+        found = re.match(r"(?:export\s+)?([A-Za-z_][\w.]*)\s*=\s*(.*)", row)
+        if found:
+            value = re.sub(r"\s+#.*", "", found[2]) if found[2][:1] not in "\"'" else found[2]
+            yield _setting(path, found[1], line, value.strip().strip("\"'"))
+
+
+def _rules(path: str, data: bytes, prefix: str) -> Iterator[Fact]:
+    """Lines of a pattern and words: .gitattributes and CODEOWNERS (whose [section] lines are left out)."""
+    for line, row in _rows(data):
+        pattern, _, words = row.partition(" ") if "\t" not in row else row.partition("\t")
+        words = " ".join(words.partition(" #")[0].split())
+        if words and not (prefix and pattern.startswith(("[", "^["))):
+            yield _setting(path, f"{prefix}{pattern}", line, words)
+
+
+def _rows(data: bytes) -> Iterator[tuple[int, str]]:
+    if len(data) > parse.MAX_BYTES // 4:
+        raise ParseFailure(f"larger than {parse.MAX_BYTES // 4} bytes")
+    for number, line in enumerate(parse.decode(data).split("\n"), 1):
+        row = line.strip()
+        if row and not row.startswith("#"):
+            yield number, row[:4_000]
