@@ -1,12 +1,128 @@
-"""In the making."""
+"""Documents: their headings, and whether anything stands below them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import posixpath
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
-from mlops_audit.facts import Fact
+from mlops_audit import parse
+from mlops_audit.documents import Block, asciidoc, markdown, plain, restructured
+from mlops_audit.facts import Fact, Kind, Site, TraitValue
+from mlops_audit.parse import ParseFailure
+from mlops_audit.placeholders import is_filled
+
+MAX_BYTES = 1_000_000
+MAX_HEADINGS = 2_000
+MAX_TEXT = 2_000  # characters of the trait `text`
+READ_WORDS = 20_000  # words below one heading that are looked at
+
+SUFFIXES = frozenset({"", ".md", ".markdown", ".mdx", ".qmd", ".rmd", ".rst", ".adoc", ".txt"})
+
+# A decimal number or per cent that measures something: no version, section or licence number.
+NUMBER = re.compile(
+    r"(?<![\w.,=<>~^/-])[-+±]?\d{1,9}(?:[.,]\d+)?\s?(?:%|per ?cent\b)|(?<![\w.=<>~^/-])[-+±]?\d{1,9}\.\d+(?![\w.]*\.\d|[\w-])",
+    re.IGNORECASE,
+)
+NAMES_A_VERSION = re.compile(
+    r"(?:\b(?:python|version|versions|v|ver|release|ubuntu|debian|cuda|cudnn|java|jdk|node|r|apache|license|licence|cc|by|"
+    r"by-\w+(?:-\w+)?|gpl|gplv|tensorflow|keras|pytorch|torch|sklearn|scikit-learn|numpy|pandas|spark|pyspark|kubernetes|"
+    r"docker|compose|airflow|mlflow|dvc|terraform|helm|conda|pip|django|fastapi|flask|step|section|figure|fig|chapter|"
+    r"table|part|week|level|tls|http|openapi|swagger|ssl|covenant|php|go|golang|ruby|scala|gpt|llama|claude|gemini|qwen|"
+    r"mistral|phi|requires|postgresql|postgres|mysql|redis|mongodb|windows|macos|angular|react|api)"
+    r"[\s:>=~^*`(-]*|[>=~^]\s*)$",
+    re.IGNORECASE,
+)
 
 
-def extract(path: str, data: bytes) -> Iterable[Fact]:
-    """Nothing yet."""
-    return ()
+def extract(path: str, data: bytes) -> Iterator[Fact]:
+    """The headings of a document, and the settings of its front matter.
+
+    A document without headings is one heading of level 0, named after the file.
+    """
+    suffix = posixpath.splitext(path)[1].lower()
+    if suffix not in SUFFIXES or b"\x00" in data[:4_096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return
+    if len(data) > MAX_BYTES:
+        raise ParseFailure(f"larger than {MAX_BYTES} bytes")
+    text = parse.decode(data).replace("\x00", " ")
+    matter, body, before = _front_matter(text) if suffix not in (".rst", ".adoc") else ("", text, 0)
+    if suffix == ".rst":
+        blocks = list(restructured(body))
+    elif suffix == ".adoc":
+        blocks = list(asciidoc(body))
+    else:
+        blocks = list(markdown(body, before))
+    yield from _headings(path, blocks)
+    if matter:
+        yield from _front_settings(path, matter)
+
+
+def _front_matter(text: str) -> tuple[str, str, int]:
+    """The YAML between `---` lines at the beginning, the rest, and the number of lines before the rest."""
+    if not text.startswith("---\n"):
+        return "", text, 0
+    end = re.search(r"^(?:---|\.\.\.)[ \t]*$", text[4:], re.MULTILINE)
+    if end is None:
+        return "", text, 0
+    matter, body = text[4 : 4 + end.start()], text[4 + end.end() :].removeprefix("\n")
+    return matter, body, text[: len(text) - len(body)].count("\n")
+
+
+def _front_settings(path: str, matter: str) -> Iterator[Fact]:
+    for document in parse.yaml(matter.encode()):
+        for name, leaf in document.leaves("front_matter"):
+            traits: dict[str, TraitValue] = {"value": leaf.text[:300], "form": "config"}
+            yield Fact(Kind.SETTING, name[:300], Site(path, leaf.line + 1), traits)
+
+
+def _headings(path: str, blocks: Sequence[Block]) -> Iterator[Fact]:
+    stem = posixpath.splitext(posixpath.basename(path))[0]
+    places = [number for number, block in enumerate(blocks) if block.form == "heading"][:MAX_HEADINGS]
+    tops = [blocks[place] for place in places if blocks[place].level < 7]
+    title = plain(min(tops, key=lambda block: block.level).text) if tops else stem
+    if not places:
+        if blocks:
+            yield _heading(path, Block("heading", stem, 1, 0), blocks, (), stem)
+        return
+    above: list[Block] = []
+    for number, place in enumerate(places):
+        heading = blocks[place]
+        above = [block for block in above if block.level < heading.level]
+        after = (later for later in places[number + 1 :] if blocks[later].level <= heading.level)
+        below = blocks[place + 1 : next(after, len(blocks))]
+        yield _heading(path, heading, below, tuple(plain(block.text) for block in above), title)
+        above.append(heading)
+
+
+def _heading(path: str, heading: Block, below: Sequence[Block], parents: tuple[str, ...], title: str) -> Fact:
+    name = plain(heading.text)[:300]
+    words, kept = 0, []
+    shown = [block for block in below if block.form in ("text", "item", "cell", "label")]
+    for block in shown:
+        if words >= READ_WORDS:
+            break
+        kept.append(plain(block.text))
+        words += len(kept[-1].split())
+    text = "\n".join(part for part in kept if part)
+    traits: dict[str, TraitValue] = {
+        "level": str(heading.level),
+        "filled": "yes" if is_filled(below[: len(kept) + 2_000], name) else "no",
+        "words": str(words),
+        "document": title[:300],
+        "text": text[:MAX_TEXT],
+    }
+    if parents:
+        traits["parents"] = parents
+    if _has_numbers(text):
+        traits["numbers"] = "yes"
+    cells = [block for block in below if block.form == "cell"]
+    if cells and is_filled(cells, name):
+        traits["table"] = "yes"
+    return Fact(Kind.HEADING, name, Site(path, heading.line), traits)
+
+
+def _has_numbers(text: str) -> bool:
+    return any(
+        not NAMES_A_VERSION.search(text[max(0, m.start() - 40) : m.start()]) for m in NUMBER.finditer(text)
+    )
