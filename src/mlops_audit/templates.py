@@ -55,9 +55,9 @@ def mask(text: str) -> Masked:
                 _follow(stack, control[1], action)
                 lines.append(line)
                 conditions.append(" and ".join(c for c in stack if c))
-            parts.append("\0" + "\n" * inner)
+            parts.append("\x00" + "\n" * inner)
         else:
-            parts.append("\1" + re.sub(r"[^\w.-]+", "_", action).strip("_")[:120] + "\2" + "\n" * inner)
+            parts.append("\x01" + re.sub(r"[^\w.-]+", "_", action).strip("_")[:120] + "\x02" + "\n" * inner)
         line += inner
         at = end + 2
     parts.append(text[at:])
@@ -80,8 +80,8 @@ def _follow(stack: list[str], word: str, action: str) -> None:
 
 
 def _line(line: str) -> str:
-    if "\0" not in line and "\1" not in line:
+    if "\x00" not in line and "\x01" not in line:
         return line
-    if re.fullmatch(r"\s*(?:\0|\1[^\2]*\2|\s)*", line):
+    if not re.sub(r"\x00|\x01[^\x02]*\x02", "", line).strip():
         return ""
-    return line.replace("\0", "").replace("\1", "<").replace("\2", ">")
+    return line.replace("\x00", "").replace("\x01", "<").replace("\x02", ">")
