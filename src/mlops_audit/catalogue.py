@@ -26,13 +26,17 @@ def data_folder(name: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Aspect:
-    """One question of the audit. `weight` is 3 essential, 2 important, 1 advanced."""
+    """One question of the audit.
+
+    `weight` is 3 essential, 2 important, 1 advanced; `document` tells that prose can be evidence for it.
+    """
 
     id: str
     title: str
     weight: int
     applies_to: tuple[str, ...]
     meaning: dict[str, str]  # verdict -> what it takes, in the catalogue's words
+    document: bool = False
 
     @property
     def pillar(self) -> str:
@@ -88,6 +92,7 @@ def load() -> Catalogue:
                 weight=int(node.at("weight")),
                 applies_to=tuple(kind.text for kind in applies.list) if applies else (),
                 meaning=meaning,
+                document=node.at("document") == "true",
             )
         )
     pillars = tuple(

@@ -186,7 +186,7 @@ class Facts:
     """
 
     def __init__(self, facts: Iterable[Fact], sides: Mapping[str, str] | None = None) -> None:
-        self._sides = sides or {}
+        self.sides = sides or {}
         self._all = sorted(facts, key=lambda f: (f.site.path, f.site.cell, f.site.line, f.kind, f.name))
         self._by_kind: dict[Kind, list[Fact]] = defaultdict(list)
         self._names: dict[Kind, dict[str, list[Fact]]] = {}
@@ -207,7 +207,7 @@ class Facts:
 
     def where(self, kept: Callable[[Fact], bool]) -> Facts:
         """Those facts that a condition keeps."""
-        return Facts(filter(kept, self._all), self._sides)
+        return Facts(filter(kept, self._all), self.sides)
 
     def of(self, kind: Kind) -> Sequence[Fact]:
         """All facts of a kind, in the order of path and line."""
@@ -239,7 +239,7 @@ class Facts:
         if name == "calls":
             return tuple(self._calls.get(fact.site.path, ()))
         if name == "sides":
-            return values(self._sides.get(fact.site.path))
+            return values(self.sides.get(fact.site.path))
         return values(fact.traits.get(name))
 
 
