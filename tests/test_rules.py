@@ -43,3 +43,9 @@ def test_a_passing_example_obeys_the_law(rule: Rule, example: Example, law: Law)
 
 def test_every_aspect_of_the_catalogue_has_a_rule_and_no_rule_lacks_an_aspect() -> None:
     assert {rule.id for rule in pack().rules} == {aspect.id for aspect in catalogue.load().aspects}
+
+
+@pytest.mark.parametrize("verdict", ["pass", "partial", "missing"])
+@pytest.mark.parametrize("rule", pack().rules, ids=lambda rule: rule.id)
+def test_a_rule_has_an_example_of_every_verdict(rule: Rule, verdict: str) -> None:
+    assert any(example.verdict == verdict for example in rule.examples)

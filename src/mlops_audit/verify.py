@@ -57,6 +57,9 @@ def finding_of(files: Files, aspect: Aspect, rule: Rule, pack: Pack) -> Finding:
 
 def verify(aspect: Aspect, rule: Rule, pack: Pack) -> Iterator[Fault]:
     """Every fault of one rule: its examples, then the laws over its passing examples."""
+    for verdict in ("pass", "partial", "missing"):
+        if not any(example.verdict == verdict for example in rule.examples):
+            yield Fault(rule.path, 1, f"no example of the verdict {verdict!r}")
     for example in rule.examples:
         wrong = example_fault(example, aspect, rule, pack)
         if wrong:
