@@ -19,6 +19,7 @@ Files = Mapping[str, str]
 
 MARK = re.compile(r"evidence:\s*([^#\n]+?)\s*(?:-->|\*/)?\s*$")
 # Traits of reach: what depends on them changes when a file is moved or becomes a notebook.
+NOTHING = (Verdict.MISSING, Verdict.NA)
 REACHED = frozenset({"runs", "triggers", "sides"})
 HASH_COMMENTS = (
     ".py",
@@ -135,7 +136,7 @@ def code_commented_out_is_missing(example: Example, aspect: Aspect, rule: Rule, 
     if _has_file_evidence(example, aspect, rule, pack):
         return ""
     after = finding_of(files, aspect, rule, pack)
-    return "" if after.verdict is Verdict.MISSING else f"commented out it is {after.verdict}: {_shown(after)}"
+    return "" if after.verdict in NOTHING else f"commented out it is {after.verdict}: {_shown(after)}"
 
 
 def foreign_code_is_missing(example: Example, aspect: Aspect, rule: Rule, pack: Pack) -> str:
@@ -147,7 +148,7 @@ def foreign_code_is_missing(example: Example, aspect: Aspect, rule: Rule, pack: 
             continue
         files = {f"{folder}/{path}": text for path, text in example.files.items()}
         after = finding_of(files, aspect, rule, pack)
-        if after.verdict is not Verdict.MISSING:
+        if after.verdict not in NOTHING:
             return f"moved under {folder}/ it is {after.verdict}: {_shown(after)}"
     return ""
 
