@@ -17,6 +17,12 @@ _UNINFORMATIVE = frozenset({
     "Generator", "AsyncIterator", "AsyncGenerator", "Awaitable", "Coroutine", "Literal", "Self", "TypeVar", "None",
 })  # fmt: skip
 
+# Calls that describe a field: its value is not what they give.
+_DESCRIPTIONS = frozenset({
+    "field", "dataclasses.field", "pydantic.Field", "attr.ib", "attr.field", "attrs.field", "fastapi.Depends",
+    "typer.Option", "typer.Argument", "sqlalchemy.orm.mapped_column", "next", "copy.deepcopy", "copy.copy",
+})  # fmt: skip
+
 IMPORT, LOCAL, VALUE, ANNOTATED, OPAQUE = range(5)
 
 
@@ -207,7 +213,7 @@ class Names:
             return meaning if meaning.known else None
         if isinstance(node, (ast.Call, ast.Await, ast.NamedExpr)):
             meaning = self.of(node, scope)
-            return meaning if meaning.name != "?" else None
+            return meaning if meaning.name != "?" and meaning.name not in _DESCRIPTIONS else None
         return None
 
     def _first_known(self, options: list[ast.expr], scope: Scope) -> Meaning:

@@ -319,12 +319,15 @@ class Walk:
         self.definitions.append(definition)
         self.names.functions.setdefault(name, Function(name, scope, outer, node.returns))
         outer.bind(node.name, Binding(LOCAL, node.lineno << 16, name, until=around.until))
-        static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in node.decorator_list)
+        kinds = {d.id for d in node.decorator_list if isinstance(d, ast.Name)}
         self._decorated(node.decorator_list, around, name)
         arguments = node.args
         parameters = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        if method and not static and parameters:
+        if method and "staticmethod" not in kinds and parameters:
             scope.self_name = parameters[0].arg
+            if "classmethod" in kinds:
+                scope.bind(scope.self_name, Binding(LOCAL, 0, scope.class_name))
+                parameters = parameters[1:]
         for parameter in (*parameters, *(a for a in (arguments.vararg, arguments.kwarg) if a)):
             if parameter.annotation is None:
                 scope.bind(parameter.arg, Binding(OPAQUE, 0))
