@@ -19,6 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "verify",
         "audit config",
         "report",
+        "roadmap location sarif terminal template explain",
         "score",
         "judge extract reach projects",
         "EXTRACTORS launch",
@@ -30,7 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "code_names",
         "code_text code_values",
         "shell resources",
-        "parse safe",
+        "parse safe line_hash",
         "facts",
         "__init__",
     )

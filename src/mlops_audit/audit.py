@@ -2,16 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from mlops_audit import catalogue
+from mlops_audit import catalogue, rules
 from mlops_audit.extract import extract
-from mlops_audit.facts import Facts, Problem
+from mlops_audit.facts import Facts, Problem, Zone
 from mlops_audit.judge import Evidence, Finding, best, judge, kinds_of
+from mlops_audit.location import locate
 from mlops_audit.projects import split
 from mlops_audit.reach import Reach
-from mlops_audit.rules import Pack
-from mlops_audit.tree import Tree
+from mlops_audit.report import Report, report_of
+from mlops_audit.rules import Pack, RuleError
+from mlops_audit.score import Thresholds, disable, outcomes
+from mlops_audit.tree import NOTEBOOK_SUFFIXES, PROSE_SUFFIXES, Tree
+
+MACHINE_LEARNING = frozenset({"trains", "serves", "llm"})
+PROFILES: Mapping[str, str] = {"uk-gov": "uk-gov"}  # profile -> the kind that it adds
+
+
+class NothingToAudit(ValueError):
+    """There is no machine learning here, and why that is thought, in one line."""
+
+
+def audit(
+    root: Path | str,
+    rev: str | None = None,
+    *,
+    exclude: Iterable[str] = (),
+    disabled: Mapping[str, str] | None = None,
+    profile: str = "",
+    thresholds: Thresholds | None = None,
+    packs: Sequence[Path] = (),
+) -> Report:
+    """Audit a repository: the tracked files of the work tree at `root`, or those of the commit `rev`.
+
+    `exclude` are globs of paths to leave out, `disabled` maps aspects to the reason why they are not asked, `packs` are
+    folders of further rules. Raises RepositoryError, RuleError or NothingToAudit, each in clear lines.
+    """
+    pack = rule_pack(packs)
+    with Tree.open(Path(root), rev, exclude) as tree:
+        return audit_tree(tree, pack, disabled=disabled, profile=profile, thresholds=thresholds)
+
+
+def audit_tree(
+    tree: Tree,
+    pack: Pack,
+    *,
+    disabled: Mapping[str, str] | None = None,
+    profile: str = "",
+    thresholds: Thresholds | None = None,
+) -> Report:
+    """The same for a tree that is open and rules that are read."""
+    facts, problems, kinds = examine(tree, pack)
+    if not MACHINE_LEARNING & set(kinds):
+        raise NothingToAudit(_why_nothing(tree))
+    if profile:
+        kinds = {**kinds, PROFILES[profile]: ()}
+    found = disable(findings(facts, kinds, pack), disabled or {})
+    report = report_of(
+        found,
+        catalogue.load(),
+        project=tree.name,
+        commit=tree.commit,
+        kinds=kinds,
+        locations=locate(found, kinds, tree),
+        problems=[*tree.skipped, *problems],
+        files=len(tree.files),
+        disabled=disabled or {},
+    )
+    checked = outcomes(thresholds or Thresholds(), found, report.maturity.level.level)
+    return replace(report, thresholds=checked)
 
 
 def examine(tree: Tree, pack: Pack) -> tuple[Facts, list[Problem], dict[str, tuple[Evidence, ...]]]:
@@ -30,11 +93,61 @@ def examine(tree: Tree, pack: Pack) -> tuple[Facts, list[Problem], dict[str, tup
 
 def findings(facts: Facts, kinds: Mapping[str, tuple[Evidence, ...]], pack: Pack) -> list[Finding]:
     """The finding for every aspect that has a rule, in the order of the catalogue: the best of any project's."""
-    rules = {rule.id: rule for rule in pack.rules}
+    known = {rule.id: rule for rule in pack.rules}
     told = frozenset(kinds)
     projects = split(facts, (evidence.fact.site.path for evidence in kinds.get("trains", ())))
     return [
-        best(judge(aspect, rules[aspect.id], project.facts, told, project.folder) for project in projects)
+        best(judge(aspect, known[aspect.id], project.facts, told, project.folder) for project in projects)
         for aspect in catalogue.load().aspects
-        if aspect.id in rules
+        if aspect.id in known
     ]
+
+
+def rule_pack(folders: Sequence[Path] = ()) -> Pack:
+    """The rules that ship with the program, with those of the folders in the place of any of the same aspect.
+
+    Raises RuleError with all faults of all folders.
+    """
+    shipped = catalogue.data_folder("rules")
+    pack = rules.load(shipped)
+    aspects = {aspect.id for aspect in catalogue.load().aspects}
+    faults: list[str] = []
+    for folder in folders:
+        try:
+            further = rules.load(folder, shared=shipped)
+        except RuleError as error:
+            faults.extend(error.faults)
+            continue
+        if not further.rules and not further.kinds:
+            faults.append(f"{folder}: no rules: a pack has files <pillar>/<aspect>.yaml")
+        for rule in further.rules:
+            if rule.id not in aspects:
+                near = difflib.get_close_matches(rule.id, sorted(aspects), 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                faults.append(f"{rule.path}:1: the catalogue has no aspect {rule.id!r}{hint}")
+        pack = _merged(pack, further)
+    if faults:
+        raise RuleError(faults)
+    return pack
+
+
+def _merged(pack: Pack, further: Pack) -> Pack:
+    by_rule = {rule.id: rule for rule in (*pack.rules, *further.rules)}
+    by_kind = {kind.id: kind for kind in (*pack.kinds, *further.kinds)}
+    return Pack(tuple(by_rule[aspect] for aspect in sorted(by_rule)), tuple(by_kind.values()))
+
+
+def _why_nothing(tree: Tree) -> str:
+    """Why there is nothing to audit, in one line."""
+    if not tree.files:
+        return "nothing to audit: there are no files"
+    own = [file.path.lower() for file in tree.files if file.zone is not Zone.FOREIGN]
+    if not own:
+        return f"nothing to audit: all {len(tree.files)} files are examples, documentation or third-party code"
+    prose = [path for path in own if path.endswith(tuple(PROSE_SUFFIXES - NOTEBOOK_SUFFIXES)) or "." not in path]
+    if len(prose) == len(own):
+        return f"nothing to audit: only documents, no code ({len(tree.files)} files)"
+    return (
+        "nothing to audit: no sign of machine learning; nothing here trains a model, serves predictions or uses a "
+        f"language model ({len(tree.files)} files)"
+    )

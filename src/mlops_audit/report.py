@@ -1,0 +1,286 @@
+"""The report: one value, one document made of it, and that document in every format."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_audit import __version__
+from mlops_audit.catalogue import Catalogue
+from mlops_audit.facts import Problem
+from mlops_audit.judge import Evidence, Finding, Verdict
+from mlops_audit.location import Location
+from mlops_audit.roadmap import Step, cheapest_way_up, roadmap
+from mlops_audit.score import (
+    SEVERITIES,
+    AntiPattern,
+    GateState,
+    Maturity,
+    Outcome,
+    anti_patterns,
+    maturity,
+    pillar_score,
+    score,
+    severity,
+    verdicts,
+)
+
+SCHEMA_VERSION = "1.0"
+FORMATS = ("terminal", "markdown", "json", "sarif")
+PER_SIGNAL, PER_ASPECT = 5, 20  # pieces of evidence that a report shows
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that an audit found out. Scores are None where no aspect applies; `locations` are by aspect, for findings."""
+
+    project: str
+    commit: str
+    kinds: Mapping[str, Sequence[Evidence]]
+    findings: Sequence[Finding]
+    locations: Mapping[str, Location]
+    score: float | None
+    pillars: Mapping[str, float | None]
+    maturity: Maturity
+    way_up: Sequence[Finding]
+    anti_patterns: Sequence[tuple[AntiPattern, tuple[str, ...]]]
+    roadmap: Sequence[Step]
+    problems: Sequence[Problem]
+    files: int
+    catalogue: Catalogue
+    disabled: Mapping[str, str] = field(default_factory=dict)
+    thresholds: Sequence[Outcome] = ()
+    schema_version: str = SCHEMA_VERSION
+
+
+def report_of(
+    findings: Sequence[Finding],
+    catalogue: Catalogue,
+    *,
+    project: str = "",
+    commit: str = "",
+    kinds: Mapping[str, Sequence[Evidence]] | None = None,
+    locations: Mapping[str, Location] | None = None,
+    problems: Sequence[Problem] = (),
+    files: int = 0,
+    disabled: Mapping[str, str] | None = None,
+) -> Report:
+    """The report that findings amount to: scores, maturity, anti-patterns and roadmap are all derived from them."""
+    found = verdicts(findings)
+    return Report(
+        project=project,
+        commit=commit,
+        kinds=kinds or {},
+        findings=findings,
+        locations=locations or {},
+        score=score(findings),
+        pillars={pillar.id: pillar_score(findings, pillar.id) for pillar in catalogue.pillars},
+        maturity=maturity(found, catalogue.levels),
+        way_up=cheapest_way_up(findings, catalogue.levels),
+        anti_patterns=anti_patterns(found),
+        roadmap=roadmap(findings, catalogue.levels),
+        problems=sorted(problems, key=lambda p: (p.site.path, p.site.cell, p.site.line, p.reason)),
+        files=files,
+        catalogue=catalogue,
+        disabled=disabled or {},
+    )
+
+
+def render(report: Report, format: str, *, color: bool = False, width: int = 100, unicode: bool = True) -> str:
+    """The report as text in one of FORMATS; the last three only matter to the terminal.
+
+    Raises ValueError for another format. The same report always gives the same text.
+    """
+    document = document_of(report)
+    if format == "json":
+        return json.dumps(document, indent=2) + "\n"
+    if format == "sarif":
+        from mlops_audit.sarif import sarif
+
+        return json.dumps(sarif(document), indent=2) + "\n"
+    if format == "markdown":
+        from mlops_audit.template import filled
+
+        return filled("report.md.j2", document)
+    if format == "terminal":
+        from mlops_audit.terminal import terminal
+
+        return terminal(document, color=color, width=width, unicode=unicode)
+    raise ValueError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
+
+
+def document_of(report: Report) -> Document:
+    """The report as plain data, the shape of reports/report.schema.json; every format is made from it."""
+    active = [finding for finding in report.findings if severity(finding)]
+    return {
+        "schema_version": report.schema_version,
+        "tool": {"name": "mlops-audit", "version": __version__},
+        "project": report.project,
+        "commit": report.commit,
+        "files": report.files,
+        "kinds": list(report.kinds),
+        "kind_evidence": {kind: _evidence_of(found)[0] for kind, found in report.kinds.items()},
+        "score": report.score,
+        "maturity": _maturity(report),
+        "counts": {
+            "verdicts": {v.value: Counter(f.verdict for f in report.findings)[v] for v in Verdict},
+            "severities": {s: Counter(map(severity, active))[s] for s in SEVERITIES},
+        },
+        "thresholds": [
+            {"threshold": o.threshold, "wanted": o.wanted, "found": o.found, "held": o.held} for o in report.thresholds
+        ],
+        "pillars": [
+            {
+                "id": pillar.id,
+                "title": pillar.title,
+                "score": report.pillars[pillar.id],
+                "aspects": [_aspect(f, report) for f in report.findings if f.aspect.pillar == pillar.id],
+            }
+            for pillar in report.catalogue.pillars
+        ],
+        "anti_patterns": [
+            {"id": pattern.id, "title": pattern.title, "meaning": pattern.meaning, "because": list(because)}
+            for pattern, because in report.anti_patterns
+        ],
+        "risks": _risks(active),
+        "roadmap": [_step(step) for step in report.roadmap],
+        "problems": [
+            {"path": p.site.path, "line": p.site.line, "cell": p.site.cell, "reason": p.reason} for p in report.problems
+        ],
+        "disabled": [{"aspect": aspect, "reason": reason} for aspect, reason in sorted(report.disabled.items())],
+    }
+
+
+def _aspect(finding: Finding, report: Report) -> Document:
+    aspect, rule = finding.aspect, finding.rule
+    shown, rest = _evidence_of(finding.evidence)
+    location = report.locations.get(aspect.id)
+    return {
+        "id": aspect.id,
+        "title": aspect.title,
+        "verdict": finding.verdict.value,
+        "weight": aspect.weight,
+        "severity": severity(finding) or None,
+        "evidence": shown,
+        "evidence_left_out": rest,
+        "lacks": list(finding.lacks),
+        "fix": rule.fix,
+        "why": rule.why,
+        "effort": rule.effort,
+        "applies_to": list(aspect.applies_to),
+        "passes_when": " ".join(aspect.meaning.get("pass", "").split()),
+        "references": list(rule.references),
+        "project": finding.project,
+        "location": location
+        and {
+            "path": location.path,
+            "line": location.line,
+            "end_column": location.end_column,
+            "exists": location.exists,
+            "line_hash": location.line_hash,
+            "fingerprint": location.fingerprint,
+        },
+    }
+
+
+def _evidence_of(found: Sequence[Evidence]) -> tuple[list[Document], int]:
+    """The evidence that a report shows, strongest first, and how much more there is."""
+    shown: list[Document] = []
+    per_signal: Counter[str] = Counter()
+    for evidence in found:
+        if len(shown) < PER_ASPECT and per_signal[evidence.signal] < PER_SIGNAL:
+            per_signal[evidence.signal] += 1
+            shown.append(_piece(evidence))
+    return shown, len(found) - len(shown)
+
+
+def _piece(evidence: Evidence) -> Document:
+    fact = evidence.fact
+    return {
+        "path": fact.site.path,
+        "line": fact.site.line,
+        "cell": fact.site.cell,
+        "strength": str(evidence.strength),
+        "faint": fact.faint,
+        "signal": evidence.signal,
+        "name": fact.name[:300],
+        "chain": [
+            {"path": link.site.path, "line": link.site.line, "cell": link.site.cell, "runs": link.runs}
+            for link in fact.reached.chain
+        ],
+    }
+
+
+def _maturity(report: Report) -> Document:
+    reached, next_level = report.maturity.level, report.maturity.next
+    return {
+        "level": reached.level,
+        "title": reached.title,
+        "meaning": reached.meaning,
+        "levels": [
+            {"level": level.level, "title": level.title, "meaning": level.meaning, "reached": level.level <= reached.level}
+            for level in report.catalogue.levels
+        ],
+        "gates": [_gate(state) for state in report.maturity.gates],
+        "next": next_level
+        and {
+            "level": next_level.level,
+            "title": next_level.title,
+            "blocked_by": list(report.maturity.blocked_by),
+            "fixes": [finding.aspect.id for finding in report.way_up],
+        },
+    }
+
+
+def _gate(state: GateState) -> Document:
+    return {
+        "level": state.level,
+        "needs": state.gate.needs,
+        "aspects": list(state.gate.aspects),
+        "at_least": state.gate.at_least,
+        "open": state.open,
+        "closed_by": list(state.closed_by),
+    }
+
+
+def _risks(active: Sequence[Finding]) -> list[Document]:
+    """The risk of each aspect that is missing, gravest first."""
+    missing = [finding for finding in active if finding.verdict is Verdict.MISSING]
+    missing.sort(key=lambda finding: SEVERITIES.index(severity(finding)))
+    return [
+        {
+            "aspect": finding.aspect.id,
+            "severity": severity(finding),
+            "risk": finding.rule.risk.risk,
+            "probability": finding.rule.risk.probability,
+            "impact": finding.rule.risk.impact,
+            "mitigation": finding.rule.risk.mitigation,
+        }
+        for finding in missing
+    ]
+
+
+def _step(step: Step) -> Document:
+    finding, effect = step.finding, step.effect
+    return {
+        "aspect": finding.aspect.id,
+        "title": finding.aspect.title,
+        "severity": severity(finding),
+        "term": finding.rule.effort,
+        "fix": finding.rule.fix,
+        "effect": {
+            "pillar": finding.aspect.pillar,
+            "pillar_gain": effect.pillar_gain,
+            "pillar_after": effect.pillar_after,
+            "total_gain": effect.total_gain,
+            "total_after": effect.total_after,
+            "opens": [{"level": o.level, "gates": o.gates, "closed": o.closed} for o in effect.opens],
+            "level_before": effect.level_before,
+            "level_after": effect.level_after,
+        },
+    }
