@@ -49,8 +49,6 @@ def markdown(text: str, line: int = 0) -> Iterator[Block]:
             column = 0
         elif kind in ("td_open", "th_open"):
             column += 1
-        elif kind in ("td_close", "th_close") and False:
-            continue
         elif kind in ("fence", "code_block"):
             yield Block("code", token.content, at)
         elif kind == "html_block":
@@ -97,7 +95,7 @@ def _html_text(text: str, line: int) -> Iterator[Block]:
     if "<img" in text.lower():
         yield Block("image", "", line)
     plain_text = re.sub(
-        r"<(?:script|style)\b.*?</(?:script|style)>", " ", text, flags=re.DOTALL | re.IGNORECASE
+        r"<(?:script|style)\b.{0,5000}?</(?:script|style)>", " ", text, flags=re.DOTALL | re.IGNORECASE
     )
     plain_text = re.sub(r"</?[a-zA-Z][^<>]*>", " ", plain_text).strip()
     if plain_text:
@@ -122,15 +120,11 @@ def restructured(text: str) -> Iterator[Block]:
             at += 1
             continue
         skip_deeper = -1
-        if (
-            _underline(stripped)
-            and at + 2 < len(lines)
-            and _underline(lines[at + 2].strip()) == stripped[0] != ""
-        ):
-            if lines[at + 1].strip():
-                yield _title(lines[at + 1].strip(), stripped[0] * 2, levels, at + 2)
-                at += 3
-                continue
+        overlined = at + 2 < len(lines) and _underline(stripped) == _underline(lines[at + 2].strip()) != ""
+        if overlined and below.strip():
+            yield _title(below.strip(), stripped[0] * 2, levels, at + 2)
+            at += 3
+            continue
         if (
             _underline(below)
             and len(below) >= len(line.rstrip()) - 1
@@ -195,7 +189,7 @@ def plain(text: str) -> str:
     """Text without the markup inside its lines: links and images give their words, emphasis and tags go."""
     text = re.sub(r"<!--.*?(?:-->|\Z)", " ", text, flags=re.DOTALL)
     text = re.sub(r"!?\[([^\[\]]*)\](?:\([^()]*(?:\([^()]*\)[^()]*)?\)|\[[^\[\]]*\])", r"\1", text)
-    text = re.sub(r"`{1,2}([^`<>]+?)\s*<[^<>]*>`__?", r"\1", text)
+    text = re.sub(r"`{1,2}([^`<>]{1,200}?)\s?<[^<>]{0,300}>`__?", r"\1", text)
     text = re.sub(r"</?[a-zA-Z][^<>\n]*/?>", " ", text)
     text = re.sub(r"(?<!\w)[*_~]{1,3}(?=\S)|(?<=\S)[*_~]{1,3}(?!\w)|`+", "", text)
     text = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)

@@ -9,24 +9,22 @@ from mlops_audit.documents import Block, plain
 
 WORDS_BESIDE_A_SLOT = 25  # of own text, for each slot that a template left open beside it
 
-# Slots of templates: what somebody was to replace.
+# Slots of templates: what somebody was to replace. Ordinary words in brackets are none, so capitals count.
+TOLD = (
+    r"(?i:insert|add|your|enter|fill|describe|todo|tbd|tbc|wip|placeholder|provide|specify|replace|name of|list|link|"
+    r"detail|more information needed|to be)\b"
+)
 SLOT = re.compile(
     r"\{\{[^{}]*\}\}"
-    r"|(?<![\\$_^\w])\{[A-Z][A-Z0-9 _,/&'’()-]{2,}\}"
-    r"|(?<![\\$_^\w])\{(?:your|insert|add|describe|enter|name of|list|link)\b[^{}]{0,200}\}"
-    r"|\[\s*(?:insert|add|your|enter|fill|describe|todo|tbd|tbc|wip|placeholder|provide|specify|replace|"
-    r"more information needed|to be )\b[^\[\]]{0,200}\](?!\()"
+    r"|(?<![\\$_^\w}])\{\s*(?:[A-Z][A-Z0-9]+\b[^{}\n]{0,300}|[A-Za-z]+(?: [\w,'’/-]+){1,20})\}"
+    rf"|[\[{{<]\s*{TOLD}[^\[\]{{}}<>]{{0,300}}[\]}}>](?!\()"
     r"|\[(?:\.\.\.|…)\](?!\()"
     r"|\[[A-Z][A-Z0-9]+(?:[ _/-][A-Z0-9]+)+\](?![(\[:])"
-    r"|<(?:your|insert|add|enter|name of|placeholder|describe|todo)\b[^<>]{0,200}>"
     r"|<[A-Z][A-Z0-9]+(?:[ _-][A-Z0-9]+)+>"
-    r"|\bmore information (?:is )?needed\b"
-    r"|\blorem ipsum\b"
-    r"|_{5,}|\.{6,}",
-    re.IGNORECASE,
+    r"|\b[Mm]ore [Ii]nformation (?:is )?[Nn]eeded\b"
+    r"|\b(?i:lorem ipsum)\b"
+    r"|_{5,}|\.{6,}"
 )
-# `re.IGNORECASE` must not make words of ordinary brackets slots: these forms are asked for with their case.
-CAPITALS = re.compile(r"[{<\[][A-Z][A-Z0-9 _,/&'’()-]+[}>\]]")
 
 # Words that promise text instead of giving it.
 PROMISE = re.compile(
@@ -73,26 +71,19 @@ def is_filled(blocks: Sequence[Block], title: str) -> bool:
     said = [sentence for sentence in sentences if not _slots(sentence) and _is_said(sentence)]
     if not LACKS.search(title) and all(NOT_DONE.match(plain(sentence)) for sentence in said):
         return False
-    if all(GUIDANCE.fullmatch(plain(sentence)) or ITALIC.fullmatch(sentence) for sentence in said):
+    if all(_is_guidance(sentence) for sentence in said):
         return False
     return sum(len(plain(sentence).split()) for sentence in said) > slots * WORDS_BESIDE_A_SLOT
 
 
 def _slots(text: str) -> list[str]:
     """The open slots of a template in a text; code and formulas have none."""
-    bare = re.sub(r"`[^`]*`|\$[^$\n]*\$", " ", text)
-    found = [m[0] for m in SLOT.finditer(bare)]
-    return [slot for slot in found if not _needs_capitals(slot) or CAPITALS.fullmatch(slot)]
+    return SLOT.findall(re.sub(r"`[^`]*`|\$[^$\n]*\$", " ", text))
 
 
-def _needs_capitals(slot: str) -> bool:
-    """Whether only capitals make a slot of it, as nothing in it speaks to the writer of the document."""
-    return slot[0] in "{<[" and not re.match(
-        r"\{\{|.\s*(?:insert|add|your|enter|fill|describe|todo|tbd|tbc|wip|placeholder|provide|specify|replace|more|"
-        r"to be|name of|list|link|\.\.\.|…)\b|\[\.\.\.|\[…",
-        slot,
-        re.IGNORECASE,
-    )
+def _is_guidance(sentence: str) -> bool:
+    """Whether a sentence asks the writer for text; what names code tells the reader something."""
+    return "`" not in sentence and bool(GUIDANCE.fullmatch(plain(sentence)) or ITALIC.fullmatch(sentence))
 
 
 def _is_said(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from mlops_audit import parse
 from mlops_audit.documents import Block, asciidoc, markdown, plain, restructured
@@ -41,7 +41,8 @@ def extract(path: str, data: bytes) -> Iterator[Fact]:
     A document without headings is one heading of level 0, named after the file.
     """
     suffix = posixpath.splitext(path)[1].lower()
-    if suffix not in SUFFIXES or b"\x00" in data[:4_096] and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
+    binary = b"\x00" in data[:4_096] and not data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if suffix not in SUFFIXES or binary:
         return
     if len(data) > MAX_BYTES:
         raise ParseFailure(f"larger than {MAX_BYTES} bytes")
