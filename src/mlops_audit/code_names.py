@@ -103,11 +103,13 @@ def end_of(node: ast.expr | ast.stmt) -> int:
 
 def dotted_text(node: ast.expr) -> str:
     """`a.b.c` for such an attribute, "" for anything that is no plain chain of names."""
+    if type(node) is ast.Name:
+        return node.id
     parts = []
-    while isinstance(node, ast.Attribute):
+    while type(node) is ast.Attribute:
         parts.append(node.attr)
         node = node.value
-    if not isinstance(node, ast.Name):
+    if type(node) is not ast.Name:
         return ""
     parts.append(node.id)
     return ".".join(reversed(parts))

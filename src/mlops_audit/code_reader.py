@@ -297,23 +297,41 @@ class Reader:
         return tuple(names)
 
     def _tests_by_word(self) -> dict[str, list[Test]]:
-        """The tests under every name, attribute and called function that they ask, through one assignment."""
+        """The tests under the names, attributes and called functions that they ask and that hold a comparison."""
+        wanted = {decision.target for decision in self.walk.decisions if decision.target}
+        wanted |= {_function(d.around) for d in self.walk.decisions if d.form == "assign"}
         by_word: dict[str, list[Test]] = defaultdict(list)
+        if not wanted:
+            return by_word
+        results = [
+            (target, name)
+            for target, call, _ in self.walk.named_results
+            if (name := self._called.get(id(call), "")) in wanted and name in self.names.functions
+        ]
+        wanted.update(target for target, _ in results)
+        last = {word.rpartition(".")[2] for word in wanted}
         for test in self.walk.tests:
-            for node in ast.walk(test.node):
-                if isinstance(node, ast.Call):
-                    name = self._called.get(id(node))
-                    if name:
+            waiting: list[ast.AST] = [test.node]
+            while waiting:
+                node = waiting.pop()
+                kind = type(node)
+                if kind is ast.Name:
+                    if node.id in wanted:  # type: ignore[attr-defined]
+                        by_word[node.id].append(test)  # type: ignore[attr-defined]
+                elif kind is ast.Attribute:
+                    if node.attr in last and (name := dotted_text(node)) in wanted:  # type: ignore[attr-defined, arg-type]
                         by_word[name].append(test)
-                elif isinstance(node, (ast.Name, ast.Attribute)):
-                    name = dotted_text(node)
-                    if name:
-                        by_word[name].append(test)
-        for target, call, _ in self.walk.named_results:
+                    waiting.append(node.value)  # type: ignore[attr-defined]
+                elif kind is ast.Call:
+                    called = self._called.get(id(node), "")
+                    if called in wanted:
+                        by_word[called].append(test)
+                    waiting.extend((node.func, *node.args))  # type: ignore[attr-defined]
+                elif kind is not ast.Constant:
+                    waiting.extend(ast.iter_child_nodes(node))
+        for target, name in results:
             if target in by_word:
-                name = self._called.get(id(call), "")
-                if name in self.names.functions:
-                    by_word[name].extend(by_word[target])
+                by_word[name].extend(by_word[target])
         return by_word
 
     def _returns(self, function: str, variable: str) -> bool:

@@ -526,11 +526,14 @@ class Walk:
                 elif kind is ast.Call:
                     self.calls.append((node, around, targets.get(id(node), ""), decorates if node is outermost else ""))  # type: ignore[arg-type]
                     for argument in node.args:  # type: ignore[attr-defined]
-                        owners[id(argument)] = node  # type: ignore[assignment]
-                        stack.append(argument)
+                        if type(argument) is not ast.Name:
+                            owners[id(argument)] = node  # type: ignore[assignment]
+                            stack.append(argument)
                     for keyword in node.keywords:  # type: ignore[attr-defined]
-                        owners[id(keyword.value)] = node  # type: ignore[assignment]
-                        stack.append(keyword.value)
+                        argument = keyword.value
+                        if type(argument) is not ast.Name:
+                            owners[id(argument)] = node  # type: ignore[assignment]
+                            stack.append(argument)
                     if type(node.func) is not ast.Name:  # type: ignore[attr-defined]
                         stack.append(node.func)  # type: ignore[attr-defined]
                 elif kind is ast.Dict:
