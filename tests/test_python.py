@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from mlops_audit import code
-from mlops_audit.extract import python
-from mlops_audit.facts import Fact, Kind, values
+from mlops_audit.extract import extract_file, python
+from mlops_audit.facts import Fact, Kind, Zone, values
 from mlops_audit.parse import ParseFailure
+from mlops_audit.tree import MemoryFile
 
 
 def facts_of(text: str | bytes, path: str = "src/pkg/train.py", kind: Kind | None = None) -> list[Fact]:
@@ -273,6 +274,11 @@ def test_keywords_given_as_a_dict_literal_are_keywords() -> None:
     assert call("f(**{'a': 1})", "f").traits == {"a=": "1"}
 
 
+def test_an_unpacked_mapping_is_a_trait_of_its_own() -> None:
+    assert call("f(**settings.model)", "f").traits == {"**=": "settings.model"}
+    assert call("f(a=1)", "f").traits == {"a=": "1"}
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -531,6 +537,28 @@ def test_what_cannot_be_read_says_why_and_where(data: bytes, reason: str, line: 
         facts_of(data)
     assert reason in failure.value.reason
     assert failure.value.line == line
+
+
+@pytest.mark.parametrize(
+    ("text", "calls", "dead"),
+    [
+        ("import a\na.f()\nform b import c\na.g()", ["a.f", "a.g"], True),
+        ("import a\n%config x\na.f()", ["a.f"], True),
+        ("import a\ndef g(:\n    a.f()", ["a.f"], True),
+        ("import a\nprint 'x' % a.f()\ntry:\n    a.g()\nexcept a.E, e:\n    raise V, 'x'", ["a.f", "a.g", "print", "V"], False),
+        ("import a\nif x: print a.f()\nprint >>a.err, 0777, 10L", ["a.f", "print", "print"], False),
+        ("((((\n" * 20, [], True),
+    ],
+)
+def test_a_file_that_cannot_run_gives_dead_facts_and_a_problem_and_python_2_its_facts(
+    text: str, calls: list[str], dead: bool
+) -> None:
+    facts, problems = extract_file(MemoryFile("train.py", text.encode(), Zone.SOURCE))
+    found = [fact for fact in facts if fact.kind is Kind.CALL]
+    assert sorted(fact.name for fact in found) == sorted(calls)
+    assert all(("dead" in fact.traits) is dead for fact in found)
+    assert len({problem.reason for problem in problems}) == 1
+    assert ("Python 2" in problems[0].reason) is not dead
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,8 @@ class Reader:
                 for key, value in zip(keyword.value.keys, keyword.value.values, strict=True):
                     if isinstance(key, ast.Constant) and isinstance(key.value, str):
                         arguments[key.value + "="] = self.value(value, scope)
+            else:
+                arguments["**="] = self.value(keyword.value, scope)
         function = node.func
         line = (function.end_lineno or node.lineno) if isinstance(function, ast.Attribute) else node.lineno
         return self._made(name, line, arguments, around, target, decorates)
