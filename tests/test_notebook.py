@@ -40,8 +40,13 @@ def test_format_3_is_read() -> None:
 
 
 def test_a_cell_that_is_no_python_leaves_the_others_readable() -> None:
-    data = notebook_of("import a", "print 'old'", "a.f()", "def g(:")
+    data = notebook_of("import a", "x = = 1", "a.f()", "def g(:")
     assert rows_of(data) == [("a.f", 3, 1)]
+
+
+def test_cells_of_python_2_are_read() -> None:
+    data = notebook_of("import a", "print 'old'\na.f()", "a.g()")
+    assert rows_of(data) == [("print", 2, 1), ("a.f", 2, 2), ("a.g", 3, 1)]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +173,7 @@ def test_python_chunks_of_documents_are_read(path: str) -> None:
         (b"[" * 200_000, "RecursionError", 0),
         (b"version https://git-lfs.github.com/spec/v1\n", "no JSON", 1),
         (b" " * 10_000_001, "larger than", 0),
-        (notebook_of("print 'a'"), "Python 2", 0),
+        (notebook_of("def g(:"), "invalid syntax", 0),
     ],
 )
 def test_what_cannot_be_read_says_why(data: bytes, reason: str, line: int) -> None:

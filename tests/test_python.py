@@ -6,9 +6,9 @@ import pytest
 
 from mlops_audit import code
 from mlops_audit.extract import extract_file, python
-from mlops_audit.facts import Fact, Kind, Zone, values
+from mlops_audit.facts import Fact, Kind, values
 from mlops_audit.parse import ParseFailure
-from mlops_audit.tree import MemoryFile
+from mlops_audit.tree import Tree
 
 
 def facts_of(text: str | bytes, path: str = "src/pkg/train.py", kind: Kind | None = None) -> list[Fact]:
@@ -553,7 +553,7 @@ def test_what_cannot_be_read_says_why_and_where(data: bytes, reason: str, line: 
 def test_a_file_that_cannot_run_gives_dead_facts_and_a_problem_and_python_2_its_facts(
     text: str, calls: list[str], dead: bool
 ) -> None:
-    facts, problems = extract_file(MemoryFile("train.py", text.encode(), Zone.SOURCE))
+    facts, problems = extract_file(Tree.of({"train.py": text}).files[0])
     found = [fact for fact in facts if fact.kind is Kind.CALL]
     assert sorted(fact.name for fact in found) == sorted(calls)
     assert all(("dead" in fact.traits) is dead for fact in found)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from mlops_audit import shell
 from mlops_audit.code_reader import Reader
-from mlops_audit.code_text import Text, quiet, text_of, tree_of
+from mlops_audit.code_text import Text, is_python_2, quiet, repaired, text_of, tree_of
 from mlops_audit.code_values import Based, Called, Code, Compared, Defined, Imported, Ran, Said, Valued
 from mlops_audit.code_walk import Walk
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
@@ -30,6 +30,15 @@ def read_text(path: str, text: str) -> Code:
             return Reader(Walk(tree, _package(path)), Text(text)).code()
     except (RecursionError, MemoryError):
         raise ParseFailure("nested too deeply to be read") from None
+
+
+def read_broken(path: str, data: bytes, failure: ParseFailure) -> Code | None:
+    """The code of a file that `read` refused: Python 2 turned into Python 3, or a file without its few broken lines."""
+    try:
+        text = repaired(text_of(data), is_python_2(failure))
+        return read_text(path, text) if text is not None else None
+    except ParseFailure:
+        return None
 
 
 @lru_cache(maxsize=4)
@@ -120,6 +129,6 @@ def _dead(traits: dict[str, TraitValue], dead: bool) -> dict[str, TraitValue]:
 
 
 __all__ = [
-    "Based", "Called", "Code", "Compared", "Defined", "Imported", "Ran", "Said", "Valued", "command_fact", "facts", "read",
-    "read_text", "tree_of",
+    "Based", "Called", "Code", "Compared", "Defined", "Imported", "Ran", "Said", "Valued", "command_fact", "facts",
+    "is_python_2", "read", "read_broken", "read_text", "repaired", "tree_of",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import gc
 import re
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -100,8 +101,57 @@ def _failure(text: str, error: SyntaxError) -> ParseFailure:
     return ParseFailure(f"no Python {ast_version()}: {error.msg}", line)
 
 
+def is_python_2(failure: ParseFailure) -> bool:
+    """Whether a text could not be read because it is Python 2."""
+    return failure.reason.startswith("Python 2")
+
+
 def ast_version() -> str:
     """The version of the grammar that this interpreter reads, e.g. 3.11."""
-    import sys
-
     return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+# Sentences of Python 2, and the same in Python 3 on the same line.
+_PYTHON_3 = tuple(
+    (re.compile(pattern, re.MULTILINE), replacement)
+    for pattern, replacement in (
+        (r"^([ \t]*|.*[:;][ \t]*)print[ \t]*>>[ \t]*[\w.]+[ \t]*,?[ \t]*(.*?)[ \t]*$", r"\1print(\2)"),
+        (r"^([ \t]*|[ \t]*(?:if|else|for|while|try)\b.*:[ \t]*)print[ \t]+(?![ \t(=])(.*?)[ \t]*$", r"\1print(\2)"),
+        (r"^([ \t]*)exec[ \t]+(?![ \t(=])(.*?)[ \t]*$", r"\1exec(\2)"),
+        (r"\bexcept[ \t]+([\w.]+|\([^)\n]*\))[ \t]*,[ \t]*(\w+)[ \t]*:", r"except \1 as \2:"),
+        (r"^([ \t]*)raise[ \t]+([\w.]+)[ \t]*,[ \t]*(.*?)[ \t]*$", r"\1raise \2(\3)"),
+        (r"<>", "!="),
+        (r"\b0([0-7]+)\b(?![.\w])", r"0o\1"),
+        (r"\b(\d+)[lL]\b", r"\1"),
+        (r"\bur([\"'])", r"r\1"),
+    )
+)
+MAX_REPAIRS = 10
+
+
+def repaired(text: str, python_2: bool) -> str | None:
+    """A text of the same lines that can be read, of one that cannot; None when a few lines left out are not enough.
+
+    Sentences of Python 2 are turned into Python 3; other lines that the parser stops at are left out.
+    """
+    if len(text) > MAX_BYTES // 4:
+        return None
+    if python_2:
+        for pattern, replacement in _PYTHON_3:
+            text = pattern.sub(replacement, text)
+    lines = text.split("\n")
+    left_out: set[int] = set()
+    for _ in range(MAX_REPAIRS):
+        try:
+            tree_of("\n".join(lines))
+        except ParseFailure as failure:
+            at = failure.line - 1
+            if not 0 <= at < len(lines) or at in left_out:
+                return None
+            left_out.add(at)
+            line = lines[at]
+            indent = line[: len(line) - len(line.lstrip())]
+            lines[at] = indent + ("if True:" if line.rstrip().endswith(":") else "pass")
+        else:
+            return "\n".join(lines)
+    return None

@@ -257,8 +257,10 @@ def _code(path: str, program: _Program) -> code.Code | None:
             code.tree_of(part)
             readable += bool(part.strip())
         except ParseFailure as broken:
+            old = code.repaired(part, True) if code.is_python_2(broken) else None
+            readable += old is not None
             failure = ParseFailure(broken.reason) if not readable else failure
-            lines[begin:end] = [""] * (end - begin)
+            lines[begin:end] = old.split("\n") if old is not None else [""] * (end - begin)
     if not readable:
         raise failure
     return code.read_text(path, "\n".join(lines))

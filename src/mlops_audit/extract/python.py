@@ -5,17 +5,29 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from mlops_audit import code, shell
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import decode
+from mlops_audit.parse import ParseFailure, decode
 
 _MAGIC = re.compile(r"^# MAGIC[ \t]+%(run|pip|conda|sh)\b[ \t]*(.*)$", re.MULTILINE)
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
-    """The facts of a Python file. Raises ParseFailure for what cannot be read."""
-    found = code.read(path, data)
+    """The facts of a Python file. Raises ParseFailure for what cannot be read.
+
+    A file that fails as committed gives the facts of its readable lines first, as dead ones: it cannot run. One of
+    Python 2 gives its facts as they are.
+    """
+    try:
+        found = code.read(path, data)
+    except ParseFailure as failure:
+        rest = code.read_broken(path, data, failure)
+        if rest is not None:
+            for fact in code.facts(rest, lambda line: Site(path, line)):
+                yield fact if code.is_python_2(failure) else replace(fact, traits={**fact.traits, "dead": "yes"})
+        raise
     yield from code.facts(found, lambda line: Site(path, line))
     if data[:200].lstrip(b"\xef\xbb\xbf \r\n").startswith(b"# Databricks notebook source"):
         yield from _magics(path, decode(data))
