@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "code_reader",
         "code_walk",
         "code_names",
-        "code_text code_values",
+        "automation code_text code_values",
         "shell resources",
         "parse safe line_hash",
         "facts",

@@ -174,9 +174,8 @@ def _past(text: str, i: int, unclosed: set[str]) -> int:
     if char == "\\":
         return min(i + 2, len(text))
     if text.startswith(("${{", "{{"), i):
-        end = text.find("}}", i)
-        line_end = text.find("\n", i)
-        return end + 2 if end >= 0 and (line_end < 0 or end < line_end) else i + 1
+        end = text.find("}}", i, i + 500)
+        return end + 2 if end >= 0 and "\n" not in text[i:end] else i + 1
     opening = "$(" if text.startswith("$(", i) else "${" if text.startswith("${", i) else char
     if opening not in ("'", '"', "`", "$(", "${") or opening in unclosed:
         return i + 1
@@ -333,12 +332,15 @@ class _Reader:
             self.at += 1
             self.skip_newlines()
         found = [record for element in elements for record in element]
+        swallowed = 0  # how many elements stand before the last `|| true`
         for number, sign in enumerate(joined):
             right = elements[number + 1]
-            harmless = bool(right) and all(_is_harmless(record) for record in right)
-            for record in (r for element in elements[: number + 1] for r in element):
+            if sign == "||" and right and all(_is_harmless(record) for record in right):
+                swallowed = number + 1
+        for number, element in enumerate(elements[:-1]):
+            for record in element:
                 record.unchecked = False
-                record.masked |= sign == "||" and harmless
+                record.masked |= number < swallowed
         if self.next_is("&"):
             for record in found:
                 record.background = True
@@ -462,7 +464,8 @@ class _Reader:
             for record in tests:
                 record.unchecked = False
             found.extend(tests)
-            asked = " ".join(self.expand(t.text)[0] for t in self.tokens[start : self.at] if t.kind != "newline")
+            asked = " ".join(self.expand(t.text)[0] for t in self.tokens[start : min(self.at, start + 100)])
+            asked = " ".join(asked.split())
             test = asked.removesuffix(" ;")[:MAX_TEXT]
             self.guards = (test, *outer)
             self.past("then")
@@ -820,7 +823,7 @@ def _inside(directory: str, target: str) -> str:
         known = re.sub(r"^(?:~[^/]*|[^/]*[$`%{][^/]*)", "?", target)
         return known if "$" not in known and known.startswith("?") else "?"
     found = posixpath.normpath(posixpath.join(directory, target))
-    return "" if found == "." else found
+    return "" if found == "." else found if len(found) < 300 else "?"
 
 
 def _script_argument(arguments: list[str]) -> str | None:
