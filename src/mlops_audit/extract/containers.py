@@ -232,6 +232,8 @@ def _in_context(stage: Stage, place: str) -> str | None:
 
 
 def _directory(context: str, stage: Stage) -> str:
+    if stage.workdir == "/" and ("/", ".") not in stage.copied:
+        return _joined(context, ".")  # a single file copied to the top does not make that the project's copy
     return _joined(context, _in_context(stage, stage.workdir) or ".")
 
 

@@ -159,7 +159,7 @@ def _json(path: str, data: bytes) -> list[Fact]:
 def _grafana(path: str, document: Node) -> Iterator[Fact]:
     dashboard = document.get("dashboard") or document
     panels = dashboard.get("panels")
-    if panels is None or not panels.list:
+    if panels is None or not any(panel.items for panel in panels.list):
         return
     site = Site(path, dashboard.line_of("panels"))
     held = attributes(dashboard)
