@@ -81,7 +81,8 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
 
 def _chunks(text: str) -> Iterator[tuple[int, str, bool]]:
     """The R chunks of a document: line of the first line of code, code, whether it is never evaluated."""
-    fence, start, dead, lines = "", 0, False, []
+    fence, start, dead = "", 0, False
+    lines: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):
         if not fence:
             if opened := FENCE.match(line):
@@ -306,7 +307,7 @@ class _Script:
     def arguments(self, frame: Frame, end: int) -> Iterator[tuple[str, int, int]]:
         """The arguments of a call: name or "", and the range of tokens of the value."""
         starts = [frame.start, *(comma + 1 for comma in frame.commas)]
-        for start, stop in zip(starts, [*frame.commas, end]):
+        for start, stop in zip(starts, [*frame.commas, end], strict=True):
             while start < stop and self.tokens[start].kind == "newline":
                 start += 1
             named = self.at(start + 1) == "=" and start + 1 < stop and self.tokens[start].kind in ("name", "string")
@@ -365,9 +366,13 @@ class _Script:
             texts, after = texts[2:], after[2:]
         if texts[:2] == ["import", "("] and len(after) > 2 and after[2].kind == "string":
             self.modules[variable] = texts[2]
-        elif not self.stack and after and after[0].kind in ("string", "number"):
-            if len(after) == 1 or after[1].kind == "newline":
-                self.literals[variable] = texts[0]
+        elif (
+            not self.stack
+            and after
+            and after[0].kind in ("string", "number")
+            and (len(after) == 1 or after[1].kind == "newline")
+        ):
+            self.literals[variable] = texts[0]
 
     def target(self, frame: Frame, traits: dict[str, TraitValue], ranges: dict[str, tuple[int, int]]) -> None:
         """A {targets} step; the names in its command are the targets it depends on, known once all are read."""
@@ -390,10 +395,10 @@ class _Script:
             for fact in self.targets:
                 deps = tuple(d for d in values(fact.traits.get("deps")) if d in names and d != fact.name)
                 facts.append(Fact(fact.kind, fact.name, fact.site, {**fact.traits, "deps": deps}))
-            traits = {"system": "targets", "triggers": ("manual",), "unit": self.path}
+            traits: dict[str, TraitValue] = {"system": "targets", "triggers": ("manual",), "unit": self.path}
             facts.append(Fact(Kind.PIPELINE, self.path, Site(self.path, self.targets[0].site.line), traits))
         if self.endpoints:
-            lines, endpoints = zip(*self.endpoints)
+            lines, endpoints = zip(*self.endpoints, strict=True)
             traits = {"system": "plumber", "id": self.path, "endpoint": endpoints, "unit": self.path}
             facts.append(Fact(Kind.RESOURCE, "service", Site(self.path, lines[0]), traits))
         return facts
