@@ -16,6 +16,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for layer in (
         "__main__",
         "cli",
+        "words",
         "verify",
         "audit config",
         "report",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mlops_audit import catalogue, rules
 from mlops_audit.extract import extract
@@ -17,10 +17,11 @@ from mlops_audit.reach import Reach
 from mlops_audit.report import Report, report_of
 from mlops_audit.rules import Pack, RuleError
 from mlops_audit.score import Thresholds, disable, outcomes
-from mlops_audit.tree import NOTEBOOK_SUFFIXES, PROSE_SUFFIXES, Tree
+from mlops_audit.tree import PROSE_SUFFIXES, Tree
 
 MACHINE_LEARNING = frozenset({"trains", "serves", "llm"})
 PROFILES: Mapping[str, str] = {"uk-gov": "uk-gov"}  # profile -> the kind that it adds
+PROSE_NAMES = frozenset({"license", "licence", "notice", "authors", "codeowners", "readme", "changelog", ".gitignore"})
 
 
 class NothingToAudit(ValueError):
@@ -42,9 +43,10 @@ def audit(
     `exclude` are globs of paths to leave out, `disabled` maps aspects to the reason why they are not asked, `packs` are
     folders of further rules. Raises RepositoryError, RuleError or NothingToAudit, each in clear lines.
     """
-    pack = rule_pack(packs)
+    pack, exclude = rule_pack(packs), tuple(exclude)
     with Tree.open(Path(root), rev, exclude) as tree:
-        return audit_tree(tree, pack, disabled=disabled, profile=profile, thresholds=thresholds)
+        report = audit_tree(tree, pack, disabled=disabled, profile=profile, thresholds=thresholds)
+    return replace(report, excluded=exclude)
 
 
 def audit_tree(
@@ -144,8 +146,7 @@ def _why_nothing(tree: Tree) -> str:
     own = [file.path.lower() for file in tree.files if file.zone is not Zone.FOREIGN]
     if not own:
         return f"nothing to audit: all {len(tree.files)} files are examples, documentation or third-party code"
-    prose = [path for path in own if path.endswith(tuple(PROSE_SUFFIXES - NOTEBOOK_SUFFIXES)) or "." not in path]
-    if len(prose) == len(own):
+    if all(PurePosixPath(path).suffix in PROSE_SUFFIXES or PurePosixPath(path).name in PROSE_NAMES for path in own):
         return f"nothing to audit: only documents, no code ({len(tree.files)} files)"
     return (
         "nothing to audit: no sign of machine learning; nothing here trains a model, serves predictions or uses a "

@@ -54,6 +54,7 @@ class Report:
     files: int
     catalogue: Catalogue
     disabled: Mapping[str, str] = field(default_factory=dict)
+    excluded: Sequence[str] = ()
     thresholds: Sequence[Outcome] = ()
     schema_version: str = SCHEMA_VERSION
 
@@ -153,6 +154,7 @@ def document_of(report: Report) -> Document:
             {"path": p.site.path, "line": p.site.line, "cell": p.site.cell, "reason": p.reason} for p in report.problems
         ],
         "disabled": [{"aspect": aspect, "reason": reason} for aspect, reason in sorted(report.disabled.items())],
+        "excluded": list(report.excluded),
     }
 
 

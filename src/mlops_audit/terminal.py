@@ -247,6 +247,9 @@ class _Page:
                 verdict = "pass" if row["held"] else "missing"
                 sign = (f"{self.signs[verdict]} ", STYLES[verdict])
                 self.line(sign, f"{row['threshold']}: wanted {row['wanted']}, found {row['found']}")
+        if document["excluded"]:
+            self.title("Left out by configuration")
+            self.line(", ".join(document["excluded"]))
         if document["problems"]:
             self.title(f"Not read: {len(document['problems'])}")
             for problem in document["problems"][:5]:
