@@ -426,6 +426,12 @@ async def train(): ...
         ("class A:\n  def f(self):\n    self.ok = r < best\n  def g(self):\n    if self.ok:\n      register()", {"register"}, "assign"),
         ("x = register() if r < best else None", {"register"}, "if"),
         ("better = r < best", set(), "assign"),
+        ("ok = True\nif r < best:\n    ok = False\nif ok:\n    register()", {"register"}, "if"),
+        ("if r < best:\n    bad.append('r')\nif bad:\n    raise X", {"bad.append", "raise"}, "if"),
+        ("def ok():\n    if r < best:\n        return False\n    return True\nif ok():\n    register()", {"return", "register"}, "if"),
+        ("def ok():\n    if r < best:\n        n += 1\n    return n == 0\nif ok():\n    register()", {"register"}, "if"),
+        ("def ok():\n    if r < best:\n        bad.append(1)\n    return not bad\nif ok():\n    register()", {"bad.append", "register"}, "if"),
+        ("def ok():\n    if r < best:\n        return False\n    return True\nok()\nif x:\n    register()", {"return"}, "if"),
     ],
 )  # fmt: skip
 def test_a_comparison_says_what_it_leads_to(text: str, leads: set[str], form: str) -> None:

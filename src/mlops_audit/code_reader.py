@@ -265,6 +265,7 @@ class Reader:
 
     def _comparisons(self) -> tuple[Compared, ...]:
         by_word = self._tests_by_word()
+        returning = self._functions_by_returned_word()
         raising = {d.name for d in self.walk.definitions if d.raises}
         found: dict[int, Compared] = {}
         for decision in self.walk.decisions:
@@ -273,7 +274,11 @@ class Reader:
                 function = _function(decision.around)
                 if function and self._returns(function, decision.target):
                     tests = [*tests, *by_word.get(function, ())]
-            leads = self._leads(tests, raising)
+            further = [flagged for test in tests for word in sorted(test.sets) for flagged in by_word.get(word, ())]
+            for word in {word for test in tests for word in test.sets}:
+                for function in returning.get(word, ()):
+                    further.extend(by_word.get(function, ()))
+            leads = self._leads([*tests, *further], raising)
             before = found.get(id(decision.node))
             if before is not None:
                 leads = tuple(dict.fromkeys((*before.leads, *leads)))
@@ -302,6 +307,10 @@ class Reader:
         """The tests under the names, attributes and called functions that they ask and that hold a comparison."""
         wanted = {decision.target for decision in self.walk.decisions if decision.target}
         wanted |= {_function(d.around) for d in self.walk.decisions if d.form == "assign"}
+        for functions in self._functions_by_returned_word().values():
+            wanted.update(functions)
+        for test in self.walk.tests:
+            wanted |= test.sets
         by_word: dict[str, list[Test]] = defaultdict(list)
         if not wanted:
             return by_word
@@ -335,6 +344,23 @@ class Reader:
             if target in by_word:
                 by_word[name].extend(by_word[target])
         return by_word
+
+    def _functions_by_returned_word(self) -> dict[str, list[str]]:
+        """The functions that return a flag or list, or whether it is empty, under that variable."""
+        found: dict[str, list[str]] = defaultdict(list)
+        flags = {word for test in self.walk.tests for word in test.sets}
+        if flags:
+            for function in self.names.functions.values():
+                for value in function.values:
+                    inner = value.operand if isinstance(value, ast.UnaryOp) else value
+                    if isinstance(inner, ast.Compare):
+                        inner = inner.left
+                    if isinstance(inner, ast.Call) and len(inner.args) == 1:
+                        inner = inner.args[0]
+                    word = dotted_text(inner)
+                    if word in flags:
+                        found[word].append(function.name)
+        return found
 
     def _returns(self, function: str, variable: str) -> bool:
         known = self.names.functions.get(function)

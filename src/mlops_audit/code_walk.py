@@ -21,6 +21,7 @@ from mlops_audit.code_names import (
 )  # fmt: skip
 
 _EXITS = frozenset({"exit", "quit", "sys.exit", "os._exit", "pytest.skip", "pytest.fail"})
+_GROWTH = frozenset({"append", "add", "extend"})
 _ALL = frozenset({"all", "any", "bool", "not_"})
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
@@ -44,6 +45,7 @@ class Test:
     node: ast.expr
     flow: set[str] = field(default_factory=set)  # raise, return
     led: set[str] = field(default_factory=set)  # filled in by the reader: names called under it
+    sets: set[str] = field(default_factory=set)  # flags and lists changed under it, functions whose result it decides
 
 
 Guards = tuple[tuple[Test, bool], ...]  # innermost first; True for the branch where the test does not hold
@@ -137,8 +139,11 @@ class Walk:
                     if type(value) is ast.BinOp and isinstance(value.op, (ast.RShift, ast.LShift)):
                         self.shifts.append(value)
                     self._expressions([value], around)
-                    if type(value) is ast.Call and dotted_text(value.func) in _EXITS:
-                        flow.add("exit")
+                    if type(value) is ast.Call:
+                        if dotted_text(value.func) in _EXITS:
+                            flow.add("exit")
+                        elif around.guards and type(value.func) is ast.Attribute and value.func.attr in _GROWTH:
+                            _sets(around, dotted_text(value.func.value))
             elif kind is ast.Assign or kind is ast.AnnAssign or kind is ast.AugAssign:
                 self._assignment(statement, around)  # type: ignore[arg-type]
             elif kind is ast.Return:
@@ -378,6 +383,8 @@ class Walk:
             return
         name = dotted_text(targets[0])
         kind = type(value)
+        if around.guards and name and (kind is ast.Constant or isinstance(node, ast.AugAssign)):
+            _sets(around, name)
         if kind is ast.Call:
             if name:
                 self._targets[id(value)] = name
@@ -465,6 +472,8 @@ class Walk:
             function = self.names.functions.get(around.definition.name)
             if function is not None:
                 function.values.append(value)
+            if around.guards and isinstance(value, ast.Constant) and value.value is not None:
+                _sets(around, around.definition.name)
         self._expressions([value], around)
 
     # -------------------------------------------------------------------------------------- comparisons
@@ -635,6 +644,13 @@ def is_literal(node: ast.expr) -> bool:
     if kind is ast.List or kind is ast.Tuple or kind is ast.Set:
         return all(type(e) is ast.Constant or (type(e) is ast.UnaryOp and is_literal(e)) for e in node.elts)  # type: ignore[attr-defined]
     return kind is ast.UnaryOp and type(node.operand) is ast.Constant  # type: ignore[attr-defined]
+
+
+def _sets(around: Around, name: str) -> None:
+    """Notes under every condition that a flag or list is changed there, or a function's result decided."""
+    if name:
+        for test, _ in around.guards:
+            test.sets.add(name)
 
 
 def _leaves(body: list[ast.stmt]) -> bool:
