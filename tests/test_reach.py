@@ -159,3 +159,14 @@ def test_a_function_handed_to_a_call_is_run_with_the_function_that_hands_it() ->
         command("python train.py"),
     ]
     assert next(f for f in Reach(facts).lend(facts) if f.name == "model.fit").reached.systems == {"github"}
+
+
+def test_what_only_tests_call_is_not_run_by_automation() -> None:
+    facts = files("train.py", "tests/test_a.py") + [
+        Fact(Kind.IMPORT, "train.fit", Site("tests/test_a.py", 1), {"module": "train"}, Zone.TEST),
+        Fact(Kind.CALL, "fit", Site("train.py", 3)),
+    ]
+    tested = Reach([*facts, command("pytest tests")]).lend(facts)
+    assert {f.site.path for f in tested if f.reached.systems} == {"tests/test_a.py"}
+    started = Reach([*facts, command("python train.py")]).lend(facts)
+    assert {f.site.path for f in started if f.reached.systems} == {"train.py"}

@@ -46,6 +46,7 @@ class Reach:
             elif fact.kind in AUTOMATION and "dead" not in fact.traits:
                 self._add_automation(fact)
         self._add_definitions(facts)
+        self._tests = frozenset(fact.site.path for fact in facts if fact.zone is Zone.TEST)
         self._reached = self._walk()
 
     def _add_import(self, fact: Fact) -> None:
@@ -130,8 +131,9 @@ class Reach:
                 chain = _chain(unit, parents)
                 if unit not in chains or (best_rank[unit] == rank and len(chain) < len(chains[unit])):
                     chains[unit], best_rank[unit] = chain, rank
+                tests = _path(unit) in self._tests  # a test that calls training does not make it a pipeline
                 for target, edge in self._edges.get(unit, {}).items():
-                    if target not in parents:
+                    if target not in parents and not (tests and _path(target) not in self._tests):
                         parents[target] = (unit, edge.link)
                         queue.append(target)
         return {u: Reached(chains[u], frozenset(systems[u]), frozenset(triggers[u])) for u in chains}
@@ -171,6 +173,11 @@ def unit_of(fact: Fact) -> str:
     from what its build runs."""
     unit = next(iter(values(fact.traits.get("unit"))), fact.site.path)
     return f"{fact.site.path}#entry" if "entry" in fact.traits and "#" not in unit else unit
+
+
+def _path(unit: str) -> str:
+    """The file of a unit."""
+    return unit.partition("#")[0].partition("\0")[0]
 
 
 def _part(path: str, name: str = "") -> str:
