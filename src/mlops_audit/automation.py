@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from mlops_audit import shell
@@ -103,13 +103,23 @@ def command(found: shell.Command, path: str, traits: Traits, *, line: int = 0, g
         "guard": found.guards,
         "launcher": found.launcher,
     })  # fmt: skip
-    return Fact(Kind.COMMAND, found.text, Site(path, line or found.line), {**traits, "directory": found.directory, **own})
+    return Fact(
+        Kind.COMMAND,
+        found.text,
+        Site(path, line or found.line),
+        {**traits, "directory": found.directory, **own},
+    )
 
 
 def action(name: str, path: str, line: int, traits: Traits, inputs: Iterable[tuple[str, str]] = ()) -> Fact:
     """A reusable piece with its inputs as traits `NAME=` and how it is pinned."""
     given = {f"{key}=": value for key, value in inputs if value}
     return Fact(Kind.ACTION, name, Site(path, line), {**traits, **given, "pin": pin_of(name)})
+
+
+def repinned(fact: Fact, pin: str) -> Fact:
+    """The action with another pin, where the version stands apart from the name."""
+    return replace(fact, traits={**fact.traits, "pin": pin})
 
 
 def job(name: str, path: str, line: int, traits: Traits) -> Fact:
@@ -125,7 +135,12 @@ def image(reference: str, path: str, line: int, traits: Traits) -> Fact:
         "unknown" if unknown and ("$" in tag or "{{" in tag or not tag) else "digest" if digest
         else "latest" if tag == "latest" else "tag" if tag else "none"
     )  # fmt: skip
-    return Fact(Kind.IMAGE, reference, Site(path, line), {"role": "job", **traits, **kept({"version": version, "tag": tag})})
+    return Fact(
+        Kind.IMAGE,
+        reference,
+        Site(path, line),
+        {"role": "job", **traits, **kept({"version": version, "tag": tag})},
+    )
 
 
 def pin_of(reference: str) -> str:
@@ -146,7 +161,9 @@ def is_never(condition: str) -> bool:
     if "||" in text:
         return False
     parts = [part.strip().strip("()").strip() for part in text.split("&&")]
-    return any(part.lower() in ("false", "0", "'false'", '"false"', "!true", "never", "never()") for part in parts)
+    return any(
+        part.lower() in ("false", "0", "'false'", '"false"', "!true", "never", "never()") for part in parts
+    )
 
 
 def texts(node: Node | None) -> tuple[str, ...]:
@@ -158,7 +175,11 @@ def literals(node: Node | None) -> dict[str, str]:
     """The scalar entries of a mapping such as `env:` that hold no expression."""
     if node is None:
         return {}
-    return {k: v.text for k, v in node.items if isinstance(v.value, str) and not re.search(r"\$\{\{|\$\(|\{\{", v.text)}
+    return {
+        k: v.text
+        for k, v in node.items
+        if isinstance(v.value, str) and not re.search(r"\$\{\{|\$\(|\{\{", v.text)
+    }
 
 
 def secrets_in(*nodes: Node | None) -> tuple[str, ...]:

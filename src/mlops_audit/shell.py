@@ -75,7 +75,9 @@ def words(text: str) -> tuple[str, ...]:
 
 
 _SHEBANG_STOPS = re.compile(r"#!.*\s-[a-z]*e[a-z]*\b")
-_SET_STOPS = re.compile(r"^[^#\n]*\bset\s+(?:-[a-z]+\s+)*(?:-[a-df-z]*e[a-z]*\b|-[a-z]*o\s+errexit)", re.MULTILINE)
+_SET_STOPS = re.compile(
+    r"^[^#\n]*\bset\s+(?:-[a-z]+\s+)*(?:-[a-df-z]*e[a-z]*\b|-[a-z]*o\s+errexit)", re.MULTILINE
+)
 
 # ------------------------------------------------------------------------------------------------- tokens
 
@@ -258,7 +260,9 @@ _SILENT = frozenset({
 })  # fmt: skip
 _HARMLESS = frozenset({"true", ":", "echo", "printf", "continue", "break", "logger", "warn", "sleep"})
 _SHELLS = frozenset({"bash", "sh", "zsh", "dash", "ksh", "ash"})
-_OPENERS = frozenset({"if", "for", "while", "until", "case", "select", "{", "function", "[[", "!", "time", "coproc"})
+_OPENERS = frozenset(
+    {"if", "for", "while", "until", "case", "select", "{", "function", "[[", "!", "time", "coproc"}
+)
 
 
 @dataclass(slots=True)
@@ -305,7 +309,9 @@ class _Reader:
         """Commands up to one of the words of `stop` (left standing) or a word that closes nothing here."""
         found: list[_Record] = []
         while (token := self.peek()) is not None:
-            if token.kind == "newline" or (token.kind == "operator" and token.text in (";", "&", ";&", ";;&", ";;")):
+            if token.kind == "newline" or (
+                token.kind == "operator" and token.text in (";", "&", ";&", ";;&", ";;")
+            ):
                 if token.text in stop:
                     return found
                 self.at += 1
@@ -672,7 +678,9 @@ class _Reader:
         for script, offset in _substituted(token.text):
             if self.value_of(script) is not None:
                 continue
-            inner = _Reader(dict(self.variables), self.directory, self.stops, self.depth + 5, self.ignores, self.guards)
+            inner = _Reader(
+                dict(self.variables), self.directory, self.stops, self.depth + 5, self.ignores, self.guards
+            )
             found.extend(inner.read(script, token.line + token.text.count("\n", 0, offset)))
         return found
 
@@ -689,7 +697,9 @@ class _Reader:
             if char == "\\" and quote != "'":
                 if raw[i + 1 : i + 2] != "\n":
                     shown.append(raw[i : i + 2])
-                    plain.append(raw[i + 1 : i + 2] if not quote or raw[i + 1 : i + 2] in '"\\$`' else raw[i : i + 2])
+                    plain.append(
+                        raw[i + 1 : i + 2] if not quote or raw[i + 1 : i + 2] in '"\\$`' else raw[i : i + 2]
+                    )
                 i += 2
             elif char == quote:
                 quote = ""
@@ -715,7 +725,11 @@ class _Reader:
                 i += 1
         text, bare = "".join(shown), "".join(plain)
         if ROOT in text:
-            text, bare = (_relative(t, self.directory) for t in (text, bare)) if not _ASSIGNMENT.match(bare) else (text, bare)
+            text, bare = (
+                (_relative(t, self.directory) for t in (text, bare))
+                if not _ASSIGNMENT.match(bare)
+                else (text, bare)
+            )
         if _SAFE.fullmatch(bare):
             text = bare
         return text, bare, known
@@ -734,7 +748,13 @@ class _Reader:
             if parts is None:
                 return None
             name, default = parts[1], parts[2]
-        if name in ("GITHUB_WORKSPACE", "CI_PROJECT_DIR", "BUILD_SOURCESDIRECTORY", "WORKSPACE", "CIRCLE_WORKING_DIRECTORY"):
+        if name in (
+            "GITHUB_WORKSPACE",
+            "CI_PROJECT_DIR",
+            "BUILD_SOURCESDIRECTORY",
+            "WORKSPACE",
+            "CIRCLE_WORKING_DIRECTORY",
+        ):
             return self.variables.get(name, ROOT)
         if name == "PWD" and not self.directory.startswith("?"):
             return self.variables.get(name, f"{ROOT}/{self.directory}".rstrip("/"))
@@ -755,7 +775,9 @@ class _Reader:
         if script == "git rev-parse --show-toplevel":
             return ROOT
         inner = re.fullmatch(r"(dirname|realpath|readlink -f|basename)( --)? (\S+|\"[^\"]*\")", script)
-        moved = re.fullmatch(r"cd(?: -P)?(?: --)? (.+?)(?: >/dev/null(?: 2>&1)?| &> ?/dev/null)?(?: &&|;) pwd(?: -P)?", script)
+        moved = re.fullmatch(
+            r"cd(?: -P)?(?: --)? (.+?)(?: >/dev/null(?: 2>&1)?| &> ?/dev/null)?(?: &&|;) pwd(?: -P)?", script
+        )
         if inner is None and moved is None:
             return None
         saved, self.directory = self.directory, "?"
@@ -819,7 +841,14 @@ def _inside(directory: str, target: str) -> str:
         directory, target = "", target[1:].lstrip("/") or "."
     if target.startswith("/"):
         return posixpath.normpath(target)
-    if target.startswith("~") or "$" in target or "`" in target or "{{" in target or "%" in target or ROOT in target:
+    if (
+        target.startswith("~")
+        or "$" in target
+        or "`" in target
+        or "{{" in target
+        or "%" in target
+        or ROOT in target
+    ):
         known = re.sub(r"^(?:~[^/]*|[^/]*[$`%{][^/]*)", "?", target)
         return known if "$" not in known and known.startswith("?") else "?"
     found = posixpath.normpath(posixpath.join(directory, target))
@@ -837,7 +866,11 @@ def _script_argument(arguments: list[str]) -> str | None:
 
 
 def _is_harmless(record: _Record) -> bool:
-    return record.words[:1] and record.words[0] in _HARMLESS or record.words in (("exit", "0"), ("return", "0"), ("return",))
+    return (record.words[:1] and record.words[0] in _HARMLESS) or record.words in (
+        ("exit", "0"),
+        ("return", "0"),
+        ("return",),
+    )
 
 
 # ------------------------------------------------------------------------------------------------ prefixes
@@ -893,7 +926,9 @@ def _peel(words: list[str]) -> tuple[str, int]:
         pair = (first, words[at + 1] if at + 1 < len(words) else "")
         if pair in _LAUNCHERS:
             after = _past_options(words, at + 2, _LAUNCHERS[pair], 0)
-            if after >= len(words) or (first in _RUN_TASKS and not _PROGRAM.fullmatch(posixpath.basename(words[after]))):
+            if after >= len(words) or (
+                first in _RUN_TASKS and not _PROGRAM.fullmatch(posixpath.basename(words[after]))
+            ):
                 break
             if "-m" in words[at + 2 : after] or "--module" in words[at + 2 : after]:
                 break

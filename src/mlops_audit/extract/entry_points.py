@@ -24,14 +24,21 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
 
 
 def _script(path: str, name: str, target: str, line: int) -> Fact:
-    return automation.job(name, path, line, {"unit": f"{path}#{name}", "system": "console-script", "runs": (target,)})
+    return automation.job(
+        name, path, line, {"unit": f"{path}#{name}", "system": "console-script", "runs": (target,)}
+    )
 
 
 def _pyproject(path: str, data: bytes) -> Iterator[Fact]:
     if b"scripts" not in data:
         return
     document = parse.toml(data)
-    for keys in (("project", "scripts"), ("project", "gui-scripts"), ("tool", "poetry", "scripts"), ("tool", "flit", "scripts")):
+    for keys in (
+        ("project", "scripts"),
+        ("project", "gui-scripts"),
+        ("tool", "poetry", "scripts"),
+        ("tool", "flit", "scripts"),
+    ):
         table = document.get(*keys)
         for name, body in table.items if table is not None else ():
             target = body.text or body.at("reference") or body.at("callable")

@@ -73,7 +73,8 @@ def _workflow(document: Node, path: str, lines: list[str], *, dead: bool) -> Ite
         around = Around(
             shared,
             literals(document.get("env")) | literals(body.get("env")),
-            body.at("defaults", "run", "working-directory") or document.at("defaults", "run", "working-directory"),
+            body.at("defaults", "run", "working-directory")
+            or document.at("defaults", "run", "working-directory"),
             _matrix(body.get("strategy", "matrix")),
             inputs,
             body.at("defaults", "run", "shell") or document.at("defaults", "run", "shell"),
@@ -99,7 +100,9 @@ def _workflow(document: Node, path: str, lines: list[str], *, dead: bool) -> Ite
         own.pop("approval", None)
         yield automation.job(name, path, jobs.line_of(name), {**shared, **own})
         if uses and not uses.startswith("./"):
-            yield automation.action(uses, path, body.line_of("uses"), shared, _inputs(body.get("with"), around))
+            yield automation.action(
+                uses, path, body.line_of("uses"), shared, _inputs(body.get("with"), around)
+            )
         yield from _images(body, path, shared)
         yield from facts
 
@@ -159,9 +162,15 @@ def _narrowed(triggers: frozenset[str], condition: str) -> frozenset[str]:
         return triggers & {EVENTS.get(name, "event") for _, name in asked}
     for sign, name in _EVENT_IS.findall(condition):
         trigger = EVENTS.get(name, "event")
-        triggers = triggers & {trigger, "tag" if name == "push" else trigger} if sign == "==" else triggers - {trigger}
+        triggers = (
+            triggers & {trigger, "tag" if name == "push" else trigger}
+            if sign == "=="
+            else triggers - {trigger}
+        )
     if re.search(r"(?<!!)\bstartsWith\(\s*github\.ref\s*,\s*['\"]refs/tags", condition):
-        triggers = triggers - {"push", "pull_request", "schedule"} | ({"tag"} & triggers or ({"tag"} if "push" in triggers else set()))
+        triggers = triggers - {"push", "pull_request", "schedule"} | (
+            {"tag"} & triggers or ({"tag"} if "push" in triggers else set())
+        )
     return triggers
 
 
@@ -213,7 +222,9 @@ def _matrix(node: Node | None) -> tuple[Mapping[str, str], ...]:
         count *= len(found)
     if count > 500:
         return ()
-    rows: list[dict[str, str]] = [dict(zip(axes, row, strict=True)) for row in product(*axes.values())] if axes else []
+    rows: list[dict[str, str]] = (
+        [dict(zip(axes, row, strict=True)) for row in product(*axes.values())] if axes else []
+    )
     include = node.get("include")
     for item in include.list[:100] if include is not None else []:
         extra = {k: v.text for k, v in item.items if isinstance(v.value, str)}
@@ -258,13 +269,24 @@ def _steps(steps: Node | None, path: str, lines: list[str], around: Around, mask
 
 
 def _run(
-    run: Node, step: Node, path: str, lines: list[str], traits: dict[str, TraitValue], around: Around, variables: dict[str, str]
+    run: Node,
+    step: Node,
+    path: str,
+    lines: list[str],
+    traits: dict[str, TraitValue],
+    around: Around,
+    variables: dict[str, str],
 ) -> Iterator[Fact]:
     shell = step.at("shell") or around.shell
     directory = step.at("working-directory") or around.directory
     program = shell.split()[0] if shell else ""
     if program.startswith("python") or program in ("node", "perl", "Rscript"):
-        yield Fact(Kind.COMMAND, program, Site(path, run.line), {**traits, "directory": _directory(directory, around, {})})
+        yield Fact(
+            Kind.COMMAND,
+            program,
+            Site(path, run.line),
+            {**traits, "directory": _directory(directory, around, {})},
+        )
         return
     goes_on = "{0}" in shell and not re.search(r"\s-\w*e|errexit", shell)
     for row in _rows(f"{run.text} {directory}", around.rows):
@@ -288,7 +310,13 @@ LOCAL_RUNNERS = tuple(("./", name) for name in ("command", "commands", "cmd", "r
 
 
 def _uses(
-    step: Node, uses: str, path: str, lines: list[str], traits: dict[str, TraitValue], around: Around, variables: dict[str, str]
+    step: Node,
+    uses: str,
+    path: str,
+    lines: list[str],
+    traits: dict[str, TraitValue],
+    around: Around,
+    variables: dict[str, str],
 ) -> Iterator[Fact]:
     given = step.get("with")
     if uses.startswith("docker://"):
@@ -305,7 +333,11 @@ def _uses(
 
 def _inputs(given: Node | None, around: Around) -> list[tuple[str, str]]:
     row = around.rows[0] if len(around.rows) == 1 else {}
-    return [(k, _filled(v.text, around, row, around.variables)) for k, v in given.items if v.text] if given else []
+    return (
+        [(k, _filled(v.text, around, row, around.variables)) for k, v in given.items if v.text]
+        if given
+        else []
+    )
 
 
 def _runs_of_steps(steps: Node | None) -> Iterator[str]:
@@ -338,7 +370,9 @@ def _images(body: Node, path: str, shared: dict[str, TraitValue]) -> Iterator[Fa
 
 # ----------------------------------------------------------------------------------------------- expressions
 
-_EXPRESSION = re.compile(r"\$\{\{\s*(matrix|env|inputs|github\.event\.inputs)\.([\w-]+)\s*\}\}|\$\{\{\s*github\.workspace\s*\}\}")
+_EXPRESSION = re.compile(
+    r"\$\{\{\s*(matrix|env|inputs|github\.event\.inputs)\.([\w-]+)\s*\}\}|\$\{\{\s*github\.workspace\s*\}\}"
+)
 
 
 def _rows(text: str, rows: tuple[Mapping[str, str], ...]) -> list[Mapping[str, str]]:

@@ -11,7 +11,9 @@ from mlops_audit.automation import Script, kept, literals, merged, script_of, te
 from mlops_audit.facts import Fact, TraitValue
 from mlops_audit.parse import Node
 
-PLACE = re.compile(r"(?:.*/)?(?:[^/]*gitlab-ci[^/]*\.ya?ml|\.?gitlab(?:-ci)?/.*\.ya?ml|\.?ci/.*\.ya?ml)", re.IGNORECASE)
+PLACE = re.compile(
+    r"(?:.*/)?(?:[^/]*gitlab-ci[^/]*\.ya?ml|\.?gitlab(?:-ci)?/.*\.ya?ml|\.?ci/.*\.ya?ml)", re.IGNORECASE
+)
 GLOBAL = frozenset({
     "default", "include", "stages", "variables", "workflow", "image", "services", "before_script", "after_script", "cache",
     "spec", "types", "<<",
@@ -93,7 +95,11 @@ class _Pipeline:
         })  # fmt: skip
         trigger = body.get("trigger")
         runs = [*texts(trigger.get("include"))] if trigger is not None and trigger.items else []
-        runs += [i.at("local") for i in _list(trigger.get("include") if trigger is not None else None) if i.at("local")]
+        runs += [
+            i.at("local")
+            for i in _list(trigger.get("include") if trigger is not None else None)
+            if i.at("local")
+        ]
         own = kept({
             "stage": body.at("stage"),
             "needs": tuple(need.text or need.at("job") for need in _list(body.get("needs")) if need.text or need.at("job")),
@@ -104,12 +110,20 @@ class _Pipeline:
         yield automation.job(name, self.path, self.document.line_of(name), {**shared, **own})
         yield from self.images(body, shared)
         scripts = [
-            *self.scripts(body.get("before_script") or self.default.get("before_script") or self.document.get("before_script"), 0),
+            *self.scripts(
+                body.get("before_script")
+                or self.default.get("before_script")
+                or self.document.get("before_script"),
+                0,
+            ),
             *self.scripts(body.get("script"), 0),
         ]
         variables = literals(self.document.get("variables")) | literals(body.get("variables"))
         yield from automation.commands(scripts, self.path, shared, variables=variables)
-        after = self.scripts(body.get("after_script") or self.default.get("after_script") or self.document.get("after_script"), 0)
+        after = self.scripts(
+            body.get("after_script") or self.default.get("after_script") or self.document.get("after_script"),
+            0,
+        )
         yield from automation.commands(after, self.path, {**shared, "masked": "yes"}, variables=variables)
 
     def scripts(self, node: Node | None, depth: int) -> list[Script]:
@@ -147,7 +161,9 @@ class _Pipeline:
         node = body.get("image") or self.default.get("image") or self.document.get("image")
         if node is not None and (reference := node.text or node.at("name")):
             yield automation.image(reference, self.path, node.line, shared)
-        for service in _list(body.get("services") or self.default.get("services") or self.document.get("services")):
+        for service in _list(
+            body.get("services") or self.default.get("services") or self.document.get("services")
+        ):
             if reference := service.text or service.at("name"):
                 yield automation.image(reference, self.path, service.line, {**shared, "role": "service"})
 

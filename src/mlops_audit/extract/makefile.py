@@ -39,13 +39,22 @@ def _facts(path: str, system: str, targets: list[Target], variables: dict[str, s
     known = {target.name for target in targets}
     for target in targets:
         shared = {"unit": f"{path}#{target.name}", "system": system}
-        runs = tuple(f"{path}#{need}" for need in dict.fromkeys(target.needs) if need in known and need != target.name)
-        yield automation.job(target.name, path, target.line, {**shared, **kept({"runs": runs, "needs": tuple(target.needs)})})
+        runs = tuple(
+            f"{path}#{need}" for need in dict.fromkeys(target.needs) if need in known and need != target.name
+        )
+        yield automation.job(
+            target.name, path, target.line, {**shared, **kept({"runs": runs, "needs": tuple(target.needs)})}
+        )
         for script in target.recipe:
             for masked, line in _recipe_line(script):
                 traits = {**shared, **kept({"masked": masked})}
                 yield from automation.commands(
-                    line, path, traits, directory=folder, variables=variables if system == "just" else None, goes_on=True
+                    line,
+                    path,
+                    traits,
+                    directory=folder,
+                    variables=variables if system == "just" else None,
+                    goes_on=True,
                 )
 
 
@@ -58,10 +67,14 @@ def _recipe_line(script: Script) -> Iterator[tuple[bool, Script]]:
 
 # ------------------------------------------------------------------------------------------------------ make
 
-_ASSIGNMENT = re.compile(r"\s*(?:(?:export|override|unexport)\s+)*([A-Za-z_][\w.-]*)\s*(::?:?=|\?=|\+=|!=|=)\s*(.*)")
+_ASSIGNMENT = re.compile(
+    r"\s*(?:(?:export|override|unexport)\s+)*([A-Za-z_][\w.-]*)\s*(::?:?=|\?=|\+=|!=|=)\s*(.*)"
+)
 _RULE = re.compile(r"((?:[^\s:=#][^:=#]*?))\s*::?(?!=)\s*(.*)")
 _REFERENCE = re.compile(r"\$[({]([A-Za-z_][\w.-]*)[)}]")
-_DIRECTIVE = re.compile(r"(-?include|sinclude|ifeq|ifneq|ifdef|ifndef|else|endif|vpath|\.PHONY|\.SILENT|\.DEFAULT_GOAL|\.ONESHELL)\b")
+_DIRECTIVE = re.compile(
+    r"(-?include|sinclude|ifeq|ifneq|ifdef|ifndef|else|endif|vpath|\.PHONY|\.SILENT|\.DEFAULT_GOAL|\.ONESHELL)\b"
+)
 
 
 def _make(text: str) -> tuple[list[Target], dict[str, str]]:
@@ -110,7 +123,7 @@ def _make(text: str) -> tuple[list[Target], dict[str, str]]:
 def _is_assignment(line: str) -> bool:
     colon = line.find(":")
     equals = line.find("=")
-    return colon < 0 or equals <= colon + 3 and line[colon : equals].strip(":") == "" or equals < colon
+    return colon < 0 or (equals <= colon + 3 and line[colon:equals].strip(":") == "") or equals < colon
 
 
 def _joined(text: str) -> str:
@@ -123,15 +136,23 @@ def _assign(variables: dict[str, str], name: str, sign: str, raw: str) -> None:
         return
     if sign == "+=" and name in variables:
         value = f"{variables[name]} {value}"
-    if sign == "!=" or len(value) > MAX_VALUE or re.search(r"\$\((?:shell|wildcard|if|foreach|patsubst|call)\b", value):
+    if (
+        sign == "!="
+        or len(value) > MAX_VALUE
+        or re.search(r"\$\((?:shell|wildcard|if|foreach|patsubst|call)\b", value)
+    ):
         variables.pop(name, None)
     else:
         variables[name] = value
 
 
-def _rule(targets: dict[str, Target], variables: dict[str, str], rule: re.Match[str], line: int) -> list[Target]:
+def _rule(
+    targets: dict[str, Target], variables: dict[str, str], rule: re.Match[str], line: int
+) -> list[Target]:
     needs, _, inline = rule[2].partition(";")
-    if re.match(r"\s*(?:(?:export|override|private|unexport)\s+)*[\w.-]+\s*(?:[:?+]|::)?=", rule[2]):  # a variable of the target
+    if re.match(
+        r"\s*(?:(?:export|override|private|unexport)\s+)*[\w.-]+\s*(?:[:?+]|::)?=", rule[2]
+    ):  # a variable of the target
         needs, inline = "", ""
     wanted = [word for word in _filled(needs.partition("#")[0], variables).split() if word != "|"]
     found: list[Target] = []
@@ -162,7 +183,9 @@ def _filled_script(script: Script, variables: dict[str, str], target: Target) ->
     text = re.sub(r"(?<!\$)\$([@<^])", lambda m: automatic[m[1]] or m[0], text)
     # what make would still put in is a hole, not a substitution of the shell
     text = re.sub(r"(?<!\$)\$\(([A-Za-z_][\w.-]*)\)", r"${\1}", text)
-    text = re.sub(r"(?<!\$)\$\((\w+) ([^()$]*)\)", lambda m: f"${{{m[1]}}}" if m[1] != "shell" else f"$({m[2]})", text)
+    text = re.sub(
+        r"(?<!\$)\$\((\w+) ([^()$]*)\)", lambda m: f"${{{m[1]}}}" if m[1] != "shell" else f"$({m[2]})", text
+    )
     return Script(text.replace("$$", "$"), script.line, script.flat)
 
 
@@ -189,15 +212,22 @@ def _just(text: str) -> tuple[list[Target], dict[str, str]]:
                 current.recipe[-1] = Script(f"{last.text}\n{body}", last.line)
             elif body and not body.startswith("#"):
                 current.recipe.append(Script(body, number))
-        elif assignment := re.match(r"(?:export\s+)?([A-Za-z_]\w*)\s*:=\s*(?:'([^']*)'|\"([^\"]*)\")\s*$", line):
+        elif assignment := re.match(
+            r"(?:export\s+)?([A-Za-z_]\w*)\s*:=\s*(?:'([^']*)'|\"([^\"]*)\")\s*$", line
+        ):
             variables[assignment[1]] = assignment[2] or assignment[3] or ""
-        elif not line.startswith(("#", "[", "set ", "alias ", "import ", "mod ")) and (recipe := _RECIPE.match(line)):
-            needs = re.sub(r"\(([\w-]+)[^)]*\)", r"\1", recipe[3].partition("#")[0]).replace("&&", " ").split()
+        elif not line.startswith(("#", "[", "set ", "alias ", "import ", "mod ")) and (
+            recipe := _RECIPE.match(line)
+        ):
+            needs = (
+                re.sub(r"\(([\w-]+)[^)]*\)", r"\1", recipe[3].partition("#")[0]).replace("&&", " ").split()
+            )
             current, script = Target(recipe[1], number, needs), False
             targets.append(current)
     for target in targets:
         target.recipe = [
-            Script(re.sub(r"\{\{\s*(\w+)\s*\}\}", lambda m: variables.get(m[1], m[0]), s.text), s.line) for s in target.recipe
+            Script(re.sub(r"\{\{\s*(\w+)\s*\}\}", lambda m: variables.get(m[1], m[0]), s.text), s.line)
+            for s in target.recipe
         ]
         if target.recipe and re.match(r"#!.*\b(?:python|node|ruby|perl|Rscript)", target.recipe[0].text):
             target.recipe = []

@@ -19,7 +19,9 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     found = code.read(path, data)
     imports = {imported.name.partition(".")[0] for imported in found.imports}
     if name == "noxfile.py" or "nox" in imports:
-        return _decorated(path, found, "nox", ("nox.session",), ("session.run", "session.run_always", "session.run_install"))
+        return _decorated(
+            path, found, "nox", ("nox.session",), ("session.run", "session.run_always", "session.run_install")
+        )
     if imports & {"invoke", "fabric"}:
         return _decorated(path, found, "invoke", ("invoke.task", "fabric.task"), ())
     if name == "dodo.py":
@@ -27,7 +29,9 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     return ()
 
 
-def _decorated(path: str, found: code.Code, system: str, marks: tuple[str, ...], runners: tuple[str, ...]) -> Iterator[Fact]:
+def _decorated(
+    path: str, found: code.Code, system: str, marks: tuple[str, ...], runners: tuple[str, ...]
+) -> Iterator[Fact]:
     """Functions under a decorator are tasks; what they run by their first parameter are the commands."""
     definitions = {definition.name: definition for definition in found.definitions}
     folder = posixpath.dirname(path)
@@ -35,7 +39,9 @@ def _decorated(path: str, found: code.Code, system: str, marks: tuple[str, ...],
     for call in found.calls:
         if call.decorates and call.name in marks:
             name = next(iter(values(call.arguments.get("name="))), call.decorates)
-            needs = _names(call.arguments.get("pre=")) + ([] if system == "nox" else _names(call.arguments.get("1")))
+            needs = _names(call.arguments.get("pre=")) + (
+                [] if system == "nox" else _names(call.arguments.get("1"))
+            )
             tasks[call.decorates] = (name, call.line)
             runs = tuple(f"{path}#{need}" for need in needs if need != name)
             shared: dict[str, TraitValue] = {"unit": f"{path}#{name}", "system": system}
@@ -48,7 +54,10 @@ def _decorated(path: str, found: code.Code, system: str, marks: tuple[str, ...],
         if call.name not in runners and call.name not in (f"{first}.run", f"{first}.sudo", f"{first}.local"):
             continue
         shared = {"unit": f"{path}#{tasks[call.function][0]}", "system": system}
-        swallowed = values(call.arguments.get("warn=")) == ("True",) or values(call.arguments.get("success_codes=")) != ()
+        swallowed = (
+            values(call.arguments.get("warn=")) == ("True",)
+            or values(call.arguments.get("success_codes=")) != ()
+        )
         traits = {**shared, **kept({"masked": swallowed, "guard": call.guards})}
         script = Script(_text(call.arguments, shell=system != "nox"), call.line, flat=True)
         moved = any(block.endswith((".cd", ".chdir")) for block in call.blocks)

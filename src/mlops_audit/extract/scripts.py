@@ -16,7 +16,9 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The commands of a script, in the unit of its own path; a script is started by others and is no job."""
     name = path.rpartition("/")[2].lower()
     suffix = name.rpartition(".")[2] if "." in name.lstrip(".") else ""
-    if suffix not in ("sh", "bash", "zsh", "ksh", "bat", "cmd", "ps1") and (suffix or not data.startswith(b"#!")):
+    if suffix not in ("sh", "bash", "zsh", "ksh", "bat", "cmd", "ps1") and (
+        suffix or not data.startswith(b"#!")
+    ):
         return []
     if len(data) > parse.MAX_BYTES or b"\x00" in data[:4096]:
         raise parse.ParseFailure("no text file of a size that can be read")
@@ -40,9 +42,18 @@ def _as_shell(text: str, *, batch: bool) -> Script:
         if not batch and (block or line.startswith("<#")):
             block = "#>" not in line
             line = ""
-        if batch and re.match(r"(?i)@?(?:rem\b|::|:\w|echo off|setlocal|endlocal|goto\b|if\b|for\b|else\b|\)|\()", line):
-            line = ""
-        elif not batch and re.match(r"(?i)[{}]|(?:if|else|elseif|for|foreach|while|function|param|try|catch|finally|switch)\b|[$@)]", line):
+        if (
+            batch
+            and re.match(
+                r"(?i)@?(?:rem\b|::|:\w|echo off|setlocal|endlocal|goto\b|if\b|for\b|else\b|\)|\()", line
+            )
+        ) or (
+            not batch
+            and re.match(
+                r"(?i)[{}]|(?:if|else|elseif|for|foreach|while|function|param|try|catch|finally|switch)\b|[$@)]",
+                line,
+            )
+        ):
             line = ""
         line = line.removeprefix("@").replace("\\", "/")
         if batch:

@@ -51,7 +51,12 @@ def _task(
     inside = folder if not directory else posixpath.normpath(posixpath.join(folder, directory))
     for script in scripts:
         yield from automation.commands(
-            script, path, shared, directory="" if inside == "." else inside, variables=variables, goes_on=goes_on
+            script,
+            path,
+            shared,
+            directory="" if inside == "." else inside,
+            variables=variables,
+            goes_on=goes_on,
         )
 
 
@@ -78,8 +83,17 @@ def _taskfile(path: str, data: bytes) -> Iterator[Fact]:
                     needs.append(step.text)
                 elif step.text:
                     scripts.append(_go_template(script_of(step, lines), variables))
-            local = [need.removeprefix(":") for need in needs if ":" not in need.removeprefix(":") or tasks and tasks.get(need)]
-            runs = [unit for need in needs if need not in local for unit in _unit_of_include(need.removeprefix(":"), included)]
+            local = [
+                need.removeprefix(":")
+                for need in needs
+                if ":" not in need.removeprefix(":") or (tasks and tasks.get(need))
+            ]
+            runs = [
+                unit
+                for need in needs
+                if need not in local
+                for unit in _unit_of_include(need.removeprefix(":"), included)
+            ]
             line = tasks.line_of(name) if tasks is not None else body.line
             yield from _task(
                 path, "task", name, line, scripts, needs=local, runs=runs, variables=variables,
@@ -115,7 +129,11 @@ def _unit_of_include(need: str, included: dict[str, tuple[str, ...]]) -> list[st
 def _tox(path: str, text: str, system: str = "tox", first: int = 1) -> Iterator[Fact]:
     sections = _ini_sections(text, first)
     base = sections.get("testenv", (0, {}))[1]
-    listed = [name for key in ("envlist", "env_list") for name in _environments(sections.get("tox", (0, {}))[1].get(key))]
+    listed = [
+        name
+        for key in ("envlist", "env_list")
+        for name in _environments(sections.get("tox", (0, {}))[1].get(key))
+    ]
     named = [name.removeprefix("testenv:") for name in sections if name.startswith("testenv:")]
     if "testenv" in sections and not listed and not named:
         listed = ["testenv"]
@@ -126,7 +144,9 @@ def _tox(path: str, text: str, system: str = "tox", first: int = 1) -> Iterator[
             block = own.get(key) or base.get(key)
             if block is not None:
                 scripts.append(_tox_script(block, sections))
-        place = own.get("changedir") or base.get("changedir") or own.get("change_dir") or base.get("change_dir")
+        place = (
+            own.get("changedir") or base.get("changedir") or own.get("change_dir") or base.get("change_dir")
+        )
         depends = own.get("depends")
         directory = _tox_text(place.text.strip()) if place is not None else ""
         needs = [need for need in _environments(depends) if need in named or need in listed]
@@ -175,7 +195,9 @@ def _tox_script(block: Script, sections: dict[str, tuple[int, dict[str, Script]]
         other = re.fullmatch(r"\{\[([^\]]+)\](\w+)\}", line.strip())
         if other is not None:
             referred = sections.get(other[1], (0, {}))[1].get(other[2])
-            line = "; ".join(part for part in referred.text.split("\n") if part) if referred is not None else ""
+            line = (
+                "; ".join(part for part in referred.text.split("\n") if part) if referred is not None else ""
+            )
         swallowed = re.match(r"\s*-\s*(?=\w)", line)
         line = re.sub(r"^\s*[-!]+\s*", "", line)
         lines.append(_tox_text(line) + (" || true" if swallowed else ""))
@@ -199,7 +221,9 @@ def _npm(path: str, data: bytes) -> Iterator[Fact]:
         if scripts is not None and body.text:
             needs = [hook for hook in (f"pre{name}", f"post{name}") if scripts.get(hook) is not None]
             line = scripts.line_of(name)
-            yield from _task(path, "npm", name, line, [Script(body.text, line, flat=True)], needs=needs, goes_on=True)
+            yield from _task(
+                path, "npm", name, line, [Script(body.text, line, flat=True)], needs=needs, goes_on=True
+            )
 
 
 def _procfile(path: str, text: str) -> Iterator[Fact]:
@@ -236,7 +260,9 @@ def _toml(path: str, name: str, data: bytes) -> Iterator[Fact]:
     for environment, body in environments.items if environments is not None else ():
         prefix = "" if environment == "default" else f"{environment}:"
         yield from _table(path, "hatch", body.get("scripts"), lines, prefix)
-    tox = document.get("tool", "tox") if name == "pyproject.toml" else document if name == "tox.toml" else None
+    tox = (
+        document.get("tool", "tox") if name == "pyproject.toml" else document if name == "tox.toml" else None
+    )
     yield from _toml_tox(path, tox)
 
 
@@ -280,7 +306,9 @@ def _read_task(
             child = body.get(key)
             if child is not None:
                 joined = " ".join(texts(child)) if isinstance(child.value, list) else ""
-                scripts.append(Script(joined, child.line, flat=True) if joined else _toml_script(child, lines))
+                scripts.append(
+                    Script(joined, child.line, flat=True) if joined else _toml_script(child, lines)
+                )
         for key in ("script", "call"):
             if body.at(key):
                 runs.append(re.sub(r"\(.*", "", body.at(key), flags=re.DOTALL))
