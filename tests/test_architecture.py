@@ -29,6 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "code",
         "code_reader",
         "code_walk",
+        "code_expressions",
         "code_names",
         "automation code_text code_values",
         "shell resources",

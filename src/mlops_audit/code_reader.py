@@ -8,10 +8,11 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterator
 
+from mlops_audit.code_expressions import Around, Guards, Test, is_literal
 from mlops_audit.code_names import Names, Scope, dotted_text
 from mlops_audit.code_text import Text
 from mlops_audit.code_values import Based, Called, Code, Compared, Defined, Imported, Ran, Said, Valued
-from mlops_audit.code_walk import Around, Guards, Test, Walk, is_literal
+from mlops_audit.code_walk import Walk
 from mlops_audit.facts import TraitValue
 
 MAX_VALUE = 200
@@ -275,7 +276,7 @@ class Reader:
                 if function and self._returns(function, decision.target):
                     tests = [*tests, *by_word.get(function, ())]
             further = [flagged for test in tests for word in sorted(test.sets) for flagged in by_word.get(word, ())]
-            for word in {word for test in tests for word in test.sets}:
+            for word in sorted({word for test in tests for word in test.sets}):
                 for function in returning.get(word, ()):
                     further.extend(by_word.get(function, ()))
             leads = self._leads([*tests, *further], raising)
