@@ -160,7 +160,7 @@ def code_in_a_readme_is_missing(example: Example, aspect: Aspect, rule: Rule, pa
     after = finding_of({"README.md": f"# Project\n\n{blocks}\n"}, aspect, rule, pack)
     return (
         ""
-        if after.verdict is Verdict.MISSING
+        if after.verdict in NOTHING
         else f"pasted into the README it is {after.verdict}: {_shown(after)}"
     )
 

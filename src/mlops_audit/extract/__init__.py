@@ -18,7 +18,7 @@ Extractor = Callable[[str, bytes], Iterable[Fact]]
 EXTRACTORS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("python", ("*.py", "*.pyw")),
     ("notebook", ("*.ipynb", "*.rmd", "*.qmd")),
-    ("r", ("*.r",)),
+    ("r", ("*.r", "*.rmd", "*.qmd")),
     ("dependencies", (
         "**/*requirements*.txt", "**/*requirements*.in", "**/requirements/*.txt", "**/constraints*.txt",
         "**/pyproject.toml", "**/setup.cfg", "**/setup.py", "**/Pipfile", "**/*environment*.y*ml", "**/*conda*.y*ml",
@@ -49,7 +49,12 @@ EXTRACTORS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("cloud_builds", ("*.yaml", "*.yml", "*.json")),
     ("workflows", ("**/bitbucket-pipelines.y*ml", "**/*buildkite*/*.y*ml", "**/.buildkite.y*ml", "**/.woodpecker*",
                    "**/.drone.y*ml", "**/.travis.y*ml", "**/*appveyor.y*ml", "**/.pre-commit-config.y*ml")),
-    ("pipelines", ("*.py", "*.yaml", "*.yml", "*.json", "*.r")),
+    ("flows", ("*.py",)),
+    ("pipelines", ("*.yaml", "*.yml", "*.json", "*.dvc", "**/MLproject", "**/Dvcfile")),
+    ("orchestration", ("*.yaml", "*.yml", "*.json")),
+    ("cloud_pipelines", ("*.yaml", "*.yml", "*.json")),
+    ("databricks", ("*.yaml", "*.yml", "*.json")),
+    ("training_platforms", ("*.yaml", "*.yml", "*.json")),
     ("containers", ("**/*Dockerfile*", "*.dockerfile", "**/*Containerfile*", "**/*devcontainer.json")),
     ("compose", ("**/*compose*.y*ml", "**/*stack*.y*ml")),
     ("serving", ("**/bentofile.y*ml", "**/cog.y*ml", "**/config.pbtxt", "**/models.config", "**/model_config_list*",
