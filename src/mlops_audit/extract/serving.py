@@ -12,7 +12,9 @@ from mlops_audit.resources import attributes, beside, image, module_file, resour
 
 TORCHSERVE_KEYS = frozenset({"inference_address", "management_address", "model_store", "load_models", "model_snapshot",
                              "default_workers_per_model", "job_queue_size"})  # fmt: skip
-TOKEN = re.compile(r"#[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[{}\[\]<>:,;]|[^\s{}\[\]<>:,;\"'#]+|\n")
+TOKEN = re.compile(
+    r"#[^\n]*|\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|[{}\[\]<>:,;]|[^\s{}\[\]<>:,;\"'#]+|\n"
+)
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
@@ -42,6 +44,8 @@ def _first(documents: list[Node]) -> Node:
 
 
 def _bento(path: str, document: Node) -> Iterator[Fact]:
+    if not document.items:
+        return
     service = document.at("service")
     site = Site(path, document.line_of("service") if service else 1)
     yield resource(
@@ -82,7 +86,9 @@ def _buildpacks(path: str, document: Node) -> Iterator[Fact]:
     builder = settings.at("builder")
     yield resource("buildpack", Site(path, settings.line), "buildpacks", attributes(settings), unit=path)
     if builder:
-        yield image(builder, Site(path, settings.line_of("builder")), "base", "buildpacks", own="yes", unit=path)
+        yield image(
+            builder, Site(path, settings.line_of("builder")), "base", "buildpacks", own="yes", unit=path
+        )
 
 
 def _triton(path: str, document: Node) -> list[Fact]:
@@ -90,7 +96,9 @@ def _triton(path: str, document: Node) -> list[Fact]:
         dict(document.items))):  # fmt: skip
         return []
     name = document.at("name") or posixpath.basename(posixpath.dirname(path))
-    return [resource("service", Site(path, document.line), "triton", attributes(document), id=name, unit=path)]
+    return [
+        resource("service", Site(path, document.line), "triton", attributes(document), id=name, unit=path)
+    ]
 
 
 def _tensorflow_serving(path: str, document: Node) -> list[Fact]:
@@ -107,7 +115,9 @@ def _mlserver(path: str, document: Node) -> list[Fact]:
     if implementation.startswith("mlserver"):
         runs = ()
     return [
-        resource("service", site, "mlserver", attributes(document), id=document.at("name"), runs=runs, unit=path)
+        resource(
+            "service", site, "mlserver", attributes(document), id=document.at("name"), runs=runs, unit=path
+        )
     ]
 
 
@@ -116,7 +126,11 @@ def _torchserve(path: str, data: bytes) -> list[Fact]:
     known = [key for key, _ in document.items if key in TORCHSERVE_KEYS]
     if not known:
         return []
-    return [resource("service", Site(path, document.line_of(known[0])), "torchserve", attributes(document), unit=path)]
+    return [
+        resource(
+            "service", Site(path, document.line_of(known[0])), "torchserve", attributes(document), unit=path
+        )
+    ]
 
 
 def _space(path: str, data: bytes) -> list[Fact]:
@@ -127,7 +141,9 @@ def _space(path: str, data: bytes) -> list[Fact]:
         return []
     document = _first(yaml(("\n" + text[3:end].lstrip("-").lstrip("\n")).encode()))
     sdk = document.at("sdk")
-    app = "Dockerfile" if sdk == "docker" else document.at("app_file") or ("" if sdk == "static" else "app.py")
+    app = (
+        "Dockerfile" if sdk == "docker" else document.at("app_file") or ("" if sdk == "static" else "app.py")
+    )
     runs = (beside(path, app),) if app else ()
     site = Site(path, document.line_of("sdk"))
     return [
@@ -179,5 +195,9 @@ def _begins_a_field(text: str, at: int) -> bool:
 
 
 def _message(fields: dict[str, list[Node]], line: int) -> Node:
-    held = {key: nodes[0] if len(nodes) == 1 else Node(nodes, nodes[0].line) for key, nodes in fields.items() if nodes}
+    held = {
+        key: nodes[0] if len(nodes) == 1 else Node(nodes, nodes[0].line)
+        for key, nodes in fields.items()
+        if nodes
+    }
     return Node(held, line, keys={key: node.line for key, node in held.items()})
