@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from contextlib import suppress
 from textwrap import dedent
 from types import ModuleType
 
@@ -10,8 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_audit.extract import azure, cdk, cloudformation, codepipeline, infrastructure, platforms, terraform
-from mlops_audit.facts import Fact, Kind
+from mlops_audit.extract import EXTRACTORS as REGISTERED
+from mlops_audit.extract import (
+    azure,
+    cdk,
+    cloudformation,
+    codepipeline,
+    containers,
+    infrastructure,
+    kubernetes,
+    observability,
+    platforms,
+    terraform,
+)
+from mlops_audit.facts import Fact, Kind, matcher
 from mlops_audit.parse import ParseFailure
 
 
@@ -72,7 +86,11 @@ def test_terraform_blocks_are_resources_with_attributes_by_path() -> None:
     ]
     model = facts[1].traits
     assert model["production_variants.initial_variant_weight"] == ("0.9", "0.1")
-    assert (model["count"], model["tags.Owner"], model["tags.cost-centre"]) == ("var.on ? 1 : 0", "team", "ml")
+    assert (model["count"], model["tags.Owner"], model["tags.cost-centre"]) == (
+        "var.on ? 1 : 0",
+        "team",
+        "ml",
+    )
     assert facts[4].traits["form"] == "data"
     assert facts[4].traits["statement.actions"] == ("s3:GetObject", "s3:PutObject")
     assert facts[5].traits["runs"] == ("modules/net",)
@@ -87,10 +105,12 @@ def test_a_terraform_schedule_starts_something_unless_it_is_switched_off() -> No
 
 
 def test_local_values_defaults_and_tfvars_are_settings() -> None:
-    assert [(f.name, f.traits["value"], f.site.line) for f in of(read(terraform, "m.tf", TERRAFORM), Kind.SETTING)] == [
-        ("jobs.train.cron", "0 1 * * *", 30)
-    ]
-    assert [(f.name, f.traits["value"]) for f in read(terraform, "p.tfvars", 'env = "prod"\nsizes = [1, 2]\n')] == [
+    assert [
+        (f.name, f.traits["value"], f.site.line) for f in of(read(terraform, "m.tf", TERRAFORM), Kind.SETTING)
+    ] == [("jobs.train.cron", "0 1 * * *", 30)]
+    assert [
+        (f.name, f.traits["value"]) for f in read(terraform, "p.tfvars", 'env = "prod"\nsizes = [1, 2]\n')
+    ] == [
         ("env", "prod"),
         ("sizes", ("1", "2")),
     ]
@@ -132,7 +152,11 @@ Resources:
 
 def test_sam_functions_have_handlers_schedules_and_attributes() -> None:
     score, off, data = read(cloudformation, "infra/template.yaml", SAM)
-    assert (score.name, score.site.line, score.traits["runs"]) == ("AWS::Serverless::Function", 3, ("api/app.py",))
+    assert (score.name, score.site.line, score.traits["runs"]) == (
+        "AWS::Serverless::Function",
+        3,
+        ("api/app.py",),
+    )
     assert (score.traits["triggers"], score.traits["schedule"]) == (("schedule",), ("rate(1 day)",))
     assert score.traits["DeploymentPreference.Type"] == "Canary10Percent5Minutes"
     assert score.traits["Role"] == "!GetAtt Role.Arn"
@@ -141,7 +165,10 @@ def test_sam_functions_have_handlers_schedules_and_attributes() -> None:
 
 
 def test_a_cloudformation_template_in_json_gives_the_same() -> None:
-    text = json.dumps({"Resources": {"B": {"Type": "AWS::Budgets::Budget", "Properties": {"Budget": {"Limit": "5"}}}}}, indent=1)
+    text = json.dumps(
+        {"Resources": {"B": {"Type": "AWS::Budgets::Budget", "Properties": {"Budget": {"Limit": "5"}}}}},
+        indent=1,
+    )
     (budget,) = cloudformation.extract("b.template", text.encode())
     assert (budget.name, budget.traits["Budget.Limit"], budget.site.line) == ("AWS::Budgets::Budget", "5", 3)
     assert cloudformation.extract("b.json", b'{"Resources": "see AWS::Budgets"}') == []
@@ -189,7 +216,11 @@ Resources:
 def test_a_code_pipeline_has_jobs_with_their_order_approval_and_triggers() -> None:
     facts = read(codepipeline, "cd/pipeline.yml", PIPELINE)
     (pipeline,) = of(facts, Kind.PIPELINE)
-    assert (pipeline.name, pipeline.site.line, pipeline.traits["triggers"]) == ("Release", 11, ("schedule", "push"))
+    assert (pipeline.name, pipeline.site.line, pipeline.traits["triggers"]) == (
+        "Release",
+        11,
+        ("schedule", "push"),
+    )
     jobs = [(f.name, f.site.line, f.traits.get("manual"), f.traits.get("needs")) for f in of(facts, Kind.JOB)]
     assert jobs == [
         ("Repo", 17, None, None),
@@ -200,7 +231,11 @@ def test_a_code_pipeline_has_jobs_with_their_order_approval_and_triggers() -> No
     assert of(facts, Kind.JOB)[1].traits["runs"] == ("cd/pipeline.yml#Build",)
     assert of(facts, Kind.JOB)[3].traits["runs"] == ("cd/deploy.yml",)
     (command,) = of(facts, Kind.COMMAND)
-    assert (command.name, command.site.line, command.traits["unit"]) == ("python train.py", 10, "cd/pipeline.yml#Build")
+    assert (command.name, command.site.line, command.traits["unit"]) == (
+        "python train.py",
+        10,
+        "cd/pipeline.yml#Build",
+    )
 
 
 def test_a_disabled_rule_starts_no_pipeline() -> None:
@@ -321,7 +356,11 @@ def test_platform_files_declare_services(
 def test_a_playbook_has_tasks_and_roles() -> None:
     text = "- name: serve\n  hosts: web\n  roles: [docker]\n  tasks:\n    - shell: systemctl restart api\n      ignore_errors: yes\n"
     playbook, command = read(infrastructure, "ops/site.yml", text)
-    assert (playbook.name, playbook.site.line, playbook.traits["runs"]) == ("playbook", 2, ("ops/roles/docker/tasks/main.yml",))
+    assert (playbook.name, playbook.site.line, playbook.traits["runs"]) == (
+        "playbook",
+        2,
+        ("ops/roles/docker/tasks/main.yml",),
+    )
     assert (command.name, command.site.line, command.traits["masked"]) == ("systemctl restart api", 5, "yes")
     assert read(infrastructure, "inventory.yml", "all:\n  hosts: {a: {}}\n") == []
 
@@ -382,9 +421,45 @@ PIECES = st.sampled_from(['resource "a" "b" {', "}", "x = [1,", "Resources:", " 
 )  # fmt: skip
 def test_any_bytes_give_facts_or_one_clear_failure(path: str, data: bytes) -> None:
     for extractor in EXTRACTORS:
-        try:
-            facts = list(extractor.extract(path, data))
-        except ParseFailure as failure:
-            assert failure.reason
-        else:
-            assert all(fact.site.path == path for fact in facts)
+        with suppress(ParseFailure):
+            assert all(fact.site.path == path for fact in extractor.extract(path, data))
+
+
+def reads(extractor: ModuleType, path: str) -> bool:
+    name = extractor.__name__.rpartition(".")[2]
+    return any(matcher(patterns, True)(path) for module, patterns in REGISTERED if module == name)
+
+
+SLOW = [
+    ("a.tf", "a {\n" * 60_000),
+    ("a.tf", 'resource "a" "b" {\n x = ' + "jsonencode(" * 50_000),
+    ("a.tf", 'resource "a" "b" {\n x = ' + "[" * 100_000),
+    ("a.bicep", "resource a 'b@1' = {\n" * 20_000),
+    ("a.yaml", "Resources:\n" + "  A: {Type: AWS::CodePipeline::Pipeline}\n" * 5_000),
+    (
+        "a.yaml",
+        "Resources:\n" + "".join(f"  A{i}: {{Type: AWS::CodePipeline::Pipeline}}\n" for i in range(5_000)),
+    ),
+    ("a.yaml", " " * 500_000 + "hosts:\n"),
+    ("Dockerfile", "FROM a AS b\n" * 10_000),
+    ("Dockerfile", "FROM a\n" + "ENV A=$A$A\n" * 10_000 + "RUN $A\n"),
+    ("Dockerfile", "FROM a\n" + "COPY x /x\nRUN /x/y\n" * 6_000),
+    ("a.conf", "\n" * 1_000_000),
+    ("a.conf", "[INPUT]" + " " * 1_000_000),
+    ("a.json", '{"panels": [' + '{"targets": ' * 50_000),
+    (
+        "templates/a.yaml",
+        "apiVersion: v1\nkind: Pod\n" + "{{- if .Values.x }}\n" * 30_000 + "x: [\n" + "image: a\n" * 30_000,
+    ),
+    ("templates/a.yaml", "apiVersion: v1\nkind: Pod\nmetadata:\n" + "\n" * 300_000 + "{{- end }}: ["),
+]
+
+
+@pytest.mark.parametrize(("path", "text"), SLOW, ids=range(len(SLOW)))
+def test_files_that_are_made_to_be_slow_are_not(path: str, text: str) -> None:
+    started = time.process_time()
+    for extractor in (*EXTRACTORS, containers, kubernetes, observability):
+        if reads(extractor, path):
+            with suppress(ParseFailure):
+                list(extractor.extract(path, text.encode()))
+    assert time.process_time() - started < 5

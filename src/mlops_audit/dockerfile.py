@@ -12,6 +12,7 @@ KEYWORDS = frozenset({
     "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER",
     "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
 })  # fmt: skip
+MAX_TEXT = 20_000
 HEREDOC = re.compile(r"<<-?\s*([\"']?)([A-Za-z_]\w*)\1")
 VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?([-+?])([^${}]*))?\}|(\w+))")
 
@@ -132,4 +133,4 @@ def substitute(text: str, known: Mapping[str, str]) -> str:
             return held
         return found[3] if found[2] == "-" else found[0]
 
-    return VARIABLE.sub(value, text)
+    return VARIABLE.sub(value, text)[:MAX_TEXT]  # values made of values could double with every line

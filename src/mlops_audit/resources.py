@@ -10,7 +10,9 @@ from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse import Node
 from mlops_audit.shell import Command
 
-MAX_STEPS = 20_000  # nodes visited per resource: aliases are shared, so a walk can be longer than the document
+MAX_STEPS = (
+    20_000  # nodes visited per resource: aliases are shared, so a walk can be longer than the document
+)
 MAX_TEXT = 2_000
 
 
@@ -26,7 +28,9 @@ def attributes(node: Node, prefix: str = "") -> dict[str, TraitValue]:
             break
         path, here = stack.pop()
         if isinstance(here.value, dict) and here.value:
-            stack.extend((f"{path}.{key}" if path else key, child) for key, child in reversed(here.items))
+            stack.extend(
+                (f"{path}.{key[:200]}" if path else key[:200], child) for key, child in reversed(here.items)
+            )
         elif isinstance(here.value, list) and here.value:
             stack.extend((path, child) for child in reversed(here.value))
         elif path:

@@ -6,7 +6,9 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-CONTROL = re.compile(r"\s*(if|else|elif|endif|end|endfor|endwith|range|for|with|define|block|template|set|macro|break)\b")
+CONTROL = re.compile(
+    r"\s*(if|else|elif|endif|end|endfor|endwith|range|for|with|define|block|template|set|macro|break)\b"
+)
 OPENING = frozenset({"if", "with", "range", "for", "define", "block"})
 CLOSING = frozenset({"end", "endif", "endfor", "endwith"})
 
@@ -37,8 +39,10 @@ def mask(text: str) -> Masked:
     conditions: list[str] = []
     stack: list[str] = []
     at, line = 0, 1
+    # `${#names}` of a shell is no comment: Jinja's marks count only where its statements stand
+    opening = re.compile(r"\{\{|\{%|\{#" if "{%" in text else r"\{\{")
     while True:
-        opened = re.compile(r"\{\{|\{%|\{#").search(text, at)
+        opened = opening.search(text, at)
         if opened is None:
             break
         close = {"{{": "}}", "{%": "%}", "{#": "#}"}[opened[0]]
@@ -54,7 +58,7 @@ def mask(text: str) -> Masked:
             if control:
                 _follow(stack, control[1], action)
                 lines.append(line)
-                conditions.append(" and ".join(c for c in stack if c))
+                conditions.append(" and ".join(c for c in stack[:16] if c))
             parts.append("\x00" + "\n" * inner)
         else:
             parts.append("\x01" + re.sub(r"[^\w.-]+", "_", action).strip("_")[:120] + "\x02" + "\n" * inner)

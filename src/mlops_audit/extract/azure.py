@@ -73,7 +73,7 @@ def _bicep(path: str, data: bytes) -> list[Fact]:
     while stack:
         here, above = stack.pop()
         if here.type in ("resource_declaration", "module_declaration"):
-            above = _declaration(path, here, above, facts)
+            above = _declaration(path, here, above, data, facts)
         stack.extend((child, above) for child in reversed(here.named_children))
     if root.has_error and not facts:
         wrong = next((child for child in root.children if child.type == "ERROR" or child.has_error), root)
@@ -81,14 +81,16 @@ def _bicep(path: str, data: bytes) -> list[Fact]:
     return sorted(facts, key=lambda fact: fact.site.line)
 
 
-def _declaration(path: str, node: tree_sitter.Node, above: str, facts: list[Fact]) -> str:
+def _declaration(path: str, node: tree_sitter.Node, above: str, data: bytes, facts: list[Fact]) -> str:
     """Adds the fact of a declaration; gives its type, under which nested ones stand."""
     name = next((c for c in node.named_children if c.type == "identifier"), None)
     said = next((c for c in node.named_children if c.type == "string"), None)
     if name is None or said is None:
         return above
     text = _bicep_text(said)
-    body = next((c for c in node.named_children if c.type in ("object", "if_statement", "for_statement")), None)
+    body = next(
+        (c for c in node.named_children if c.type in ("object", "if_statement", "for_statement")), None
+    )
     condition = ""
     if body is not None and body.type == "if_statement":
         condition = _text(body.named_children[0]).strip("()") if body.named_children else ""
@@ -101,10 +103,8 @@ def _declaration(path: str, node: tree_sitter.Node, above: str, facts: list[Fact
         facts.append(resource("module", site, "bicep", held, id=_text(name), runs=runs, condition=condition))
         return above
     kind, _, api = text.partition("@")
-    kind = f"{above}/{kind}" if above and "/" not in kind else kind
-    is_there = any(c.type == "existing" for c in node.children) or re.search(
-        r"'\s+existing\s*=", _text(node).partition("{")[0]
-    )
+    kind = (f"{above}/{kind}" if above and "/" not in kind else kind)[:300]
+    is_there = re.match(rb"\s+existing\s*=", data[said.end_byte : said.end_byte + 80])
     facts.append(
         resource(
             kind, site, "bicep", held, id=_text(name), api=api, condition=condition,
@@ -128,8 +128,12 @@ def _bicep_attributes(body: tree_sitter.Node) -> dict[str, TraitValue]:
     stack = [("", body)]
     while stack:
         prefix, here = stack.pop()
+        if len(prefix) > 500:
+            continue
         if here.type in ("object", "array"):
-            stack.extend(reversed([(prefix, child) for child in here.named_children if child.type != "comment"]))
+            stack.extend(
+                reversed([(prefix, child) for child in here.named_children if child.type != "comment"])
+            )
         elif here.type == "object_property":
             parts = [child for child in here.named_children if child.type not in ("comment", "decorators")]
             if len(parts) >= 2:
@@ -156,18 +160,29 @@ def _machine_learning(path: str, document: Node) -> Iterator[Fact]:
     if target in V1_TARGETS:
         site = Site(path, document.line_of("computeType"))
         yield resource(
-            "deployment", site, "azureml", attributes(document), id=document.at("name"), triggers="continuous", unit=path
+            "deployment",
+            site,
+            "azureml",
+            attributes(document),
+            id=document.at("name"),
+            triggers="continuous",
+            unit=path,
         )
     script = document.at("entryScript")
     if script:
         folder = document.at("sourceDirectory")
-        runs = tuple(dict.fromkeys((beside(path, posixpath.join(folder, script)), posixpath.normpath(script))))
+        runs = tuple(
+            dict.fromkeys((beside(path, posixpath.join(folder, script)), posixpath.normpath(script)))
+        )
         site = Site(path, document.line_of("entryScript"))
         yield resource("inference", site, "azureml", attributes(document), runs=runs, unit=path)
 
 
 def _asset(path: str, document: Node, name: str, kind: str) -> Iterator[Fact]:
-    code, script = document.at("code_configuration", "code"), document.at("code_configuration", "scoring_script")
+    code, script = (
+        document.at("code_configuration", "code"),
+        document.at("code_configuration", "scoring_script"),
+    )
     runs = (beside(path, posixpath.join(code, script)),) if script else None
     online = name in ("endpoint", "deployment") and "batch" not in kind.lower()
     yield resource(
@@ -186,7 +201,9 @@ def _asset(path: str, document: Node, name: str, kind: str) -> Iterator[Fact]:
 
 def _function(path: str, document: Node) -> Iterator[Fact]:
     bindings = document.get("bindings")
-    trigger = next((b for b in (bindings.list if bindings is not None else []) if b.at("type").endswith("rigger")), None)
+    trigger = next(
+        (b for b in (bindings.list if bindings is not None else []) if b.at("type").endswith("rigger")), None
+    )
     if trigger is None:
         return
     timer = trigger.at("type") == "timerTrigger"

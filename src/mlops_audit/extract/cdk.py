@@ -27,7 +27,9 @@ VALUES = re.compile(
 PIPELINES = frozenset({"aws_cdk.aws_codepipeline.Pipeline", "aws_cdk.pipelines.CodePipeline", "aws_cdk.pipelines.CdkPipeline",
                        "aws_cdk.aws_codepipeline.CfnPipeline"})  # fmt: skip
 MACHINE = "aws_cdk.aws_stepfunctions.StateMachine"
-PUSHED = re.compile(r"(CodeCommit|GitHub|BitBucket|CodeStarConnections)\w*SourceAction$|CodePipelineSource\.(git_hub|code_commit|connection)$")
+PUSHED = re.compile(
+    r"(CodeCommit|GitHub|BitBucket|CodeStarConnections)\w*SourceAction$|CodePipelineSource\.(git_hub|code_commit|connection)$"
+)
 STORED = re.compile(r"(S3|Ecr)SourceAction$|CodePipelineSource\.(s3|ecr)$")
 ACTION = re.compile(r"aws_cdk\.aws_codepipeline_actions\.(\w+Action)$|aws_cdk\.pipelines\.(\w+Step)$")
 
@@ -40,7 +42,9 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
 
 
 def _facts(path: str, read: Code) -> Iterator[Fact]:
-    scheduled = [call for call in read.calls if re.search(r"\.Schedule\.(cron|rate|expression|at)$", call.name)]
+    scheduled = [
+        call for call in read.calls if re.search(r"\.Schedule\.(cron|rate|expression|at)$", call.name)
+    ][:200]
     pipeline_triggers = _source_triggers(read.calls)
     for call in read.calls:
         system = next((name for start, name in SYSTEMS if start.match(call.name)), "")
@@ -68,7 +72,9 @@ def _resource(path: str, site: Site, call: Called, system: str, scheduled: list[
     held = _held(call)
     name = _text(call.arguments.get("1" if system == "pulumi" else "2"))
     triggers: list[str] = []
-    schedule = next((_text(held[key]) for key in ("schedule", "schedule_expression", "schedules") if held.get(key)), "")
+    schedule = next(
+        (_text(held[key]) for key in ("schedule", "schedule_expression", "schedules") if held.get(key)), ""
+    )
     if not schedule and re.search(r"\.(Rule|Schedule|CfnSchedule)$", call.name):
         # the schedule stands in a variable or a nested call: the first one written after the rule begins
         schedule = next((_text(s.arguments.get("1")) or s.name for s in scheduled if s.line >= call.line), "")
@@ -76,9 +82,14 @@ def _resource(path: str, site: Site, call: Called, system: str, scheduled: list[
     scales = re.search(r"(?i)scal|backup|maintenance", call.name) is not None
     if schedule and not scales:
         triggers.append("schedule")
-    if held.get("event_pattern") or re.search(r"(EventSourceMapping|EventSource|BucketNotification)$", call.name):
+    if held.get("event_pattern") or re.search(
+        r"(EventSourceMapping|EventSource|BucketNotification)$", call.name
+    ):
         triggers.append("event")
-    if re.search(r"(FargateService|Ec2Service|\.CfnEndpoint|Endpoint|v1\.Deployment|cloudrun\.Service|WebApp|ContainerApp)$", call.name):
+    if re.search(
+        r"(FargateService|Ec2Service|\.CfnEndpoint|Endpoint|v1\.Deployment|cloudrun\.Service|WebApp|ContainerApp)$",
+        call.name,
+    ):
         triggers.append("continuous")
     off = _text(held.get("enabled")).lower() == "false" or _text(held.get("state")).upper() == "DISABLED"
     return resource(
@@ -91,13 +102,22 @@ def _resource(path: str, site: Site, call: Called, system: str, scheduled: list[
 def _runs(path: str, held: dict[str, TraitValue]) -> tuple[str, ...]:
     """Code that a function or image is made of: the asset it names, with the module of its handler."""
     found: dict[str, None] = {}
-    source = " ".join(_text(held.get(key)) for key in ("code", "image", "entry", "build_spec", "archive", "definition"))
-    assets = re.findall(r"(?:from_asset|from_image_asset|from_source_filename|FileArchive|asset)\(\s*[\"']([^\"']+)[\"']", source)
+    source = " ".join(
+        _text(held.get(key)) for key in ("code", "image", "entry", "build_spec", "archive", "definition")
+    )
+    assets = re.findall(
+        r"(?:from_asset|from_image_asset|from_source_filename|FileArchive|asset)\(\s*[\"']([^\"']+)[\"']",
+        source,
+    )
     entry = _text(held.get("entry"))
     if entry and re.fullmatch(r"[\w./-]+", entry):
         assets.append(entry)
     handler = _text(held.get("handler"))
-    module = handler.rpartition(".")[0].replace(".", "/") + ".py" if re.fullmatch(r"[\w./-]+\.\w+", handler) else ""
+    module = (
+        handler.rpartition(".")[0].replace(".", "/") + ".py"
+        if re.fullmatch(r"[\w./-]+\.\w+", handler)
+        else ""
+    )
     index = _text(held.get("index")) or module
     for asset in assets:
         if re.search(r"\.\w+$", posixpath.basename(asset)):
@@ -122,7 +142,9 @@ def _source_triggers(calls: Iterable[Called]) -> tuple[str, ...]:
 
 def _pipeline(site: Site, call: Called, triggers: tuple[str, ...]) -> Fact:
     held = _held(call)
-    name = _text(held.get("pipeline_name") or held.get("state_machine_name")) or _text(call.arguments.get("2"))
+    name = _text(held.get("pipeline_name") or held.get("state_machine_name")) or _text(
+        call.arguments.get("2")
+    )
     system = "stepfunctions" if call.name == MACHINE else "codepipeline"
     traits: dict[str, TraitValue] = {"system": system, "unit": f"{site.path}#{name}"}
     if triggers:
@@ -135,7 +157,11 @@ def _pipeline(site: Site, call: Called, triggers: tuple[str, ...]) -> Fact:
 def _job(site: Site, call: Called, action: str, triggers: tuple[str, ...]) -> Fact:
     held = _held(call)
     name = _text(held.get("action_name")) or _text(call.arguments.get("1")) or action
-    traits: dict[str, TraitValue] = {"system": "codepipeline", "unit": f"{site.path}#{name}", "category": action}
+    traits: dict[str, TraitValue] = {
+        "system": "codepipeline",
+        "unit": f"{site.path}#{name}",
+        "category": action,
+    }
     traits.update({f"{key}=": value for key, value in held.items()})
     if triggers:
         traits["triggers"] = triggers

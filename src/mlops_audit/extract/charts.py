@@ -64,13 +64,15 @@ def _releases(path: str, document: Node) -> Iterator[Fact]:
 
 
 def _kustomization(path: str, document: Node) -> Iterator[Fact]:
-    found = []
+    found: list[str] = []
     for key in ("resources", "bases", "components", "patchesStrategicMerge", "configurations", "crds"):
         node = document.get(key)
         found.extend(item.text for item in (node.list if node is not None else []) if item.text)
     patches = document.get("patches")
     found.extend(item.at("path") for item in (patches.list if patches is not None else []) if item.at("path"))
-    runs = tuple(dict.fromkeys(beside(path, name) for name in found if "://" not in name and "?ref=" not in name))
+    runs = tuple(
+        dict.fromkeys(beside(path, name) for name in found if "://" not in name and "?ref=" not in name)
+    )
     folder = posixpath.dirname(path)
     line = min((document.line_of(key) for key, _ in document.items), default=1)
     yield resource(

@@ -63,7 +63,10 @@ def _triggers(kind: str, properties: Node) -> tuple[tuple[str, ...], tuple[str, 
     """What starts a resource, its schedules, and whether it is switched off."""
     triggers: dict[str, None] = {}
     schedules: dict[str, None] = {}
-    off = properties.at("State").upper() in ("DISABLED", "PAUSED") or properties.at("Enabled").lower() == "false"
+    off = (
+        properties.at("State").upper() in ("DISABLED", "PAUSED")
+        or properties.at("Enabled").lower() == "false"
+    )
     for place in (
         ("ScheduleExpression",), ("MonitoringScheduleConfig", "ScheduleConfig", "ScheduleExpression"),
         ("Schedule", "ScheduleExpression"),
@@ -75,12 +78,18 @@ def _triggers(kind: str, properties: Node) -> tuple[tuple[str, ...], tuple[str, 
     if kind in ("AWS::Glue::Trigger", "AWS::Glue::Crawler") and properties.at("Schedule"):
         triggers["schedule"] = None
         schedules[properties.at("Schedule")] = None
-    if properties.get("EventPattern") is not None or kind in ("AWS::Lambda::EventSourceMapping", "AWS::S3::BucketNotification"):
+    if properties.get("EventPattern") is not None or kind in (
+        "AWS::Lambda::EventSourceMapping",
+        "AWS::S3::BucketNotification",
+    ):
         triggers["event"] = None
     events = properties.get("Events")
     for _, event in events.items if events is not None else []:
         form = event.at("Type")
-        if event.at("Properties", "Enabled").lower() == "false" or event.at("Properties", "State").upper() == "DISABLED":
+        if (
+            event.at("Properties", "Enabled").lower() == "false"
+            or event.at("Properties", "State").upper() == "DISABLED"
+        ):
             continue
         if form in SCHEDULED_EVENTS:
             triggers["schedule"] = None

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse import Node, ParseFailure, json_document, yaml
@@ -13,7 +14,9 @@ from mlops_audit.resources import attributes, beside, command
 from mlops_audit.shell import commands
 
 TYPES = (b"AWS::CodePipeline::Pipeline", b"AWS::CodeBuild::Project", b"StateMachine")
-REPOSITORIES = frozenset({"CodeCommit", "CodeStarSourceConnection", "GitHub", "Bitbucket", "GitHubEnterprise"})
+REPOSITORIES = frozenset(
+    {"CodeCommit", "CodeStarSourceConnection", "GitHub", "Bitbucket", "GitHubEnterprise"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +28,10 @@ class Template:
     lines: dict[str, int]
 
     def typed(self, *kinds: str) -> Iterator[tuple[str, Node]]:
-        """The names and properties of the resources of some types."""
-        for name, body in self.resources.items():
-            if body.at("Type") in kinds:
-                yield name, body.get("Properties") or Node({}, body.line)
+        """The names and properties of the resources of some types: the first hundred, more than any real template has."""
+        named = ((name, body) for name, body in self.resources.items() if body.at("Type") in kinds)
+        for name, body in islice(named, 100):
+            yield name, body.get("Properties") or Node({}, body.line)
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
@@ -43,7 +46,9 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     for document in [json_document(data)] if is_json else yaml(data):
         section = document.get("Resources") or document.get("resources", "Resources")
         if section is not None and isinstance(section.value, dict):
-            template = Template(path, dict(section.items), {name: section.line_of(name) for name, _ in section.items})
+            template = Template(
+                path, dict(section.items), {name: section.line_of(name) for name, _ in section.items}
+            )
             facts.extend(_pipelines(template))
             facts.extend(_builds(template))
             facts.extend(_machines(template))
@@ -150,7 +155,9 @@ def _started_by(template: Template, name: str, title: str) -> tuple[dict[str, No
         if targets is None or rule.at("State").upper() == "DISABLED":
             continue
         values = attributes(targets, "target").values()
-        if not any(aims.search(text) for value in values for text in ((value,) if isinstance(value, str) else value)):
+        if not any(
+            aims.search(text) for value in values for text in ((value,) if isinstance(value, str) else value)
+        ):
             continue
         if rule.get("ScheduleExpression") is not None:
             triggers["schedule"] = None
@@ -166,7 +173,9 @@ def _source_triggers(action: Node) -> Iterator[str]:
     if action.at("ActionTypeId", "Category") != "Source":
         return
     provider = action.at("ActionTypeId", "Provider")
-    polls = (action.at("Configuration", "PollForSourceChanges") or action.at("Configuration", "DetectChanges")).lower()
+    polls = (
+        action.at("Configuration", "PollForSourceChanges") or action.at("Configuration", "DetectChanges")
+    ).lower()
     if provider in REPOSITORIES and (polls != "false" or provider in ("GitHub", "GitHubEnterprise")):
         yield "push"
     elif provider in ("S3", "ECR") and polls != "false":
@@ -195,7 +204,12 @@ def _builds(template: Template) -> Iterator[Fact]:
                     line = specification.line + item.line
                     for found in commands(item.text, line):
                         yield command(
-                            template.path, found, f"{template.path}#{name}", "codebuild", step=phase, triggers=triggers
+                            template.path,
+                            found,
+                            f"{template.path}#{name}",
+                            "codebuild",
+                            step=phase,
+                            triggers=triggers,
                         )
 
 
@@ -203,16 +217,23 @@ def _builds(template: Template) -> Iterator[Fact]:
 
 
 def _machines(template: Template) -> Iterator[Fact]:
-    for name, properties in template.typed("AWS::StepFunctions::StateMachine", "AWS::Serverless::StateMachine"):
+    for name, properties in template.typed(
+        "AWS::StepFunctions::StateMachine", "AWS::Serverless::StateMachine"
+    ):
         title = properties.at("StateMachineName") or properties.at("Name") or name
         triggers, schedules = _started_by(template, name, title)
         events = properties.get("Events")
         for _, event in events.items if events is not None else []:
-            if event.at("Properties", "Enabled").lower() == "false" or event.at("Properties", "State").upper() == "DISABLED":
+            if (
+                event.at("Properties", "Enabled").lower() == "false"
+                or event.at("Properties", "State").upper() == "DISABLED"
+            ):
                 continue
             if event.at("Type") in ("Schedule", "ScheduleV2"):
                 triggers["schedule"] = None
-                schedules[event.at("Properties", "Schedule") or event.at("Properties", "ScheduleExpression")] = None
+                schedules[
+                    event.at("Properties", "Schedule") or event.at("Properties", "ScheduleExpression")
+                ] = None
             elif event.at("Type") not in ("Api", ""):
                 triggers["event"] = None
         definition = properties.get("Definition")
@@ -226,7 +247,16 @@ def _machines(template: Template) -> Iterator[Fact]:
         uri = properties.at("DefinitionUri")
         runs = (beside(template.path, uri),) if re.fullmatch(r"[\w./-]+\.\w+", uri) else ()
         site = Site(template.path, template.lines[name])
-        yield from _machine(site, title, f"{template.path}#{name}", definition, tuple(triggers), tuple(schedules), runs, offset)
+        yield from _machine(
+            site,
+            title,
+            f"{template.path}#{name}",
+            definition,
+            tuple(triggers),
+            tuple(schedules),
+            runs,
+            offset,
+        )
 
 
 def _machine_file(path: str, document: Node) -> Iterator[Fact]:
@@ -258,4 +288,6 @@ def _machine(
             yield Fact(Kind.STEP, name, Site(site.path, line), held)
             branches = state.get("Branches")
             stack.extend(branches.list if branches is not None else [])
-            stack.extend(child for key in ("Iterator", "ItemProcessor") if (child := state.get(key)) is not None)
+            stack.extend(
+                child for key in ("Iterator", "ItemProcessor") if (child := state.get(key)) is not None
+            )

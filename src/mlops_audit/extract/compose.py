@@ -25,7 +25,9 @@ def _document(path: str, document: Node) -> Iterator[Fact]:
     if services is None or not isinstance(services.value, dict):
         return
     for name, service in services.items:
-        if isinstance(service.value, dict) and ({"image", "build", "extends", "command", "<<"} & service.value.keys()):
+        if isinstance(service.value, dict) and (
+            {"image", "build", "extends", "command", "<<"} & service.value.keys()
+        ):
             yield from _service(path, name, service, services.line_of(name))
 
 

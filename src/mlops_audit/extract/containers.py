@@ -10,9 +10,15 @@ from dataclasses import dataclass, field, replace
 
 from mlops_audit.dockerfile import Instruction, pairs, read, substitute
 from mlops_audit.facts import Fact, Kind, Site, TraitValue, matcher
-from mlops_audit.parse import MAX_BYTES, ParseFailure, decode, json_document
+from mlops_audit.parse import ParseFailure, decode, json_document
 from mlops_audit.resources import command, image
 from mlops_audit.shell import Command, commands
+
+# No real Dockerfile comes near these; they bound the work for one that was made to be slow.
+MAX_BYTES = 256_000
+MAX_STAGES = 200
+MAX_COPIES = 60
+MAX_VARIABLES = 500
 
 # What a build copies to install dependencies or to configure a program: no code of the project.
 NO_CODE = matcher((
@@ -28,7 +34,9 @@ FOLDERS_OF_DOCKERFILES = frozenset({"docker", "dockerfiles", ".docker", "dockerf
 LAUNCHERS = frozenset({"tini", "dumb-init", "docker-init", "env", "exec", "catatonit", "s6-svscan", "init"})
 DOCKERFILE = re.compile(r"(?i)(^|[./_-])(dockerfile|containerfile)([._-][^/]*)?$")
 SCRIPT = re.compile(r"\.(py|sh|bash|r|R|ipynb|jl|js)$")
-NOT_A_DOCKERFILE = re.compile(r"(?i)\.(py|ya?ml|json|sh|md|txt|dockerignore|js|ts|go|html|toml|rst|mk)$|ignore$")
+NOT_A_DOCKERFILE = re.compile(
+    r"(?i)\.(py|ya?ml|json|sh|md|txt|dockerignore|js|ts|go|html|toml|rst|mk)$|ignore$"
+)
 
 
 @dataclass(slots=True)
@@ -43,7 +51,9 @@ class Stage:
     parent: Stage | None = None
     known: dict[str, str] = field(default_factory=dict)
     workdir: str = "/"
-    copied: list[tuple[str, str]] = field(default_factory=list)  # folder in the image, path in the build context
+    copied: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # folder in the image, path in the build context
     own: bool = False
     entrypoint: Instruction | None = None
     command: Instruction | None = None
@@ -70,7 +80,7 @@ def _devcontainer(path: str, data: bytes) -> Iterator[Fact]:
 
 def _dockerfile(path: str, data: bytes) -> Iterator[Fact]:
     if len(data) > MAX_BYTES:
-        raise ParseFailure(f"larger than {MAX_BYTES} bytes")
+        raise ParseFailure(f"a Dockerfile larger than {MAX_BYTES} bytes")
     text = decode(data)
     if "\0" in text:
         raise ParseFailure("a NUL byte in a text file")
@@ -82,6 +92,8 @@ def _dockerfile(path: str, data: bytes) -> Iterator[Fact]:
     before: dict[str, str] = {}
     for instruction in instructions:
         if instruction.keyword == "FROM":
+            if len(stages) >= MAX_STAGES:
+                raise ParseFailure(f"more than {MAX_STAGES} stages", instruction.line)
             stages.append(_stage(instruction, before, stages))
         elif not stages:
             if instruction.keyword == "ARG":
@@ -103,10 +115,10 @@ def _context(path: str, instructions: Sequence[Instruction]) -> str:
     if not folder:
         return ""
     for instruction in instructions:
-        if instruction.keyword in ("COPY", "ADD") and not instruction.flag("from"):
-            if any(s.removeprefix("./").startswith(folder + "/") or s.removeprefix("./") == folder
-                   for s in _operands(instruction)[:-1]):  # fmt: skip
-                return ""
+        copies = instruction.keyword in ("COPY", "ADD") and not instruction.flag("from")
+        sources = [source.removeprefix("./") for source in _operands(instruction)[:-1]] if copies else []
+        if any(source.startswith(folder + "/") or source == folder for source in sources):
+            return ""
     above, _, last = folder.rpartition("/")
     module = re.compile(rf"(?<![\w./-]){re.escape(last)}[./]\w")
     if any(i.keyword in ("CMD", "ENTRYPOINT") and module.search(i.value) for i in instructions):
@@ -128,23 +140,40 @@ def _stage(instruction: Instruction, before: dict[str, str], stages: list[Stage]
 
 
 def _instruction(
-    path: str, context: str, instruction: Instruction, stage: Stage, stages: list[Stage], before: dict[str, str]
+    path: str,
+    context: str,
+    instruction: Instruction,
+    stage: Stage,
+    stages: list[Stage],
+    before: dict[str, str],
 ) -> Iterator[Fact]:
     keyword = instruction.keyword
-    value = " ".join(instruction.value.split()) if not instruction.body else f"{instruction.value}\n{instruction.body}"
-    traits: dict[str, TraitValue] = {"value": value[:2_000], "unit": path, "stage": stage.name or str(stage.number)}
+    value = (
+        " ".join(instruction.value.split())
+        if not instruction.body
+        else f"{instruction.value}\n{instruction.body}"
+    )
+    traits: dict[str, TraitValue] = {
+        "value": value[:2_000],
+        "unit": path,
+        "stage": stage.name or str(stage.number),
+    }
     for flag in instruction.flags:
         name, _, held = flag.lstrip("-").partition("=")
         traits[f"{name}="] = substitute(held, stage.known) or "yes"
     if keyword in ("ENV", "ARG", "LABEL"):
         found = [(n, substitute(v, stage.known)) for n, v in pairs(instruction.value)]
         traits.update({f"{n}=": v for n, v in found})
+        if len(stage.known) >= MAX_VARIABLES:
+            found = []
         if keyword == "ENV":
             stage.known.update(found)
         elif keyword == "ARG":
             stage.known.update((n, v or before[n]) for n, v in found if v or n in before)
     elif keyword == "WORKDIR":
-        stage.workdir = posixpath.normpath(posixpath.join(stage.workdir, substitute(value.strip("\"'"), stage.known)))
+        stage.workdir = posixpath.normpath(
+            posixpath.join(stage.workdir, substitute(value.strip("\"'"), stage.known))
+        )
     elif keyword in ("COPY", "ADD"):
         copies = _copy(instruction, stage, stages)
         if copies:
@@ -170,7 +199,7 @@ def _operands(instruction: Instruction) -> list[str]:
 def _copy(instruction: Instruction, stage: Stage, stages: list[Stage]) -> tuple[str, ...]:
     """What is copied of the build context; notes in the stage where it is put and whether it is code."""
     operands = [substitute(word, stage.known) for word in _operands(instruction)]
-    if len(operands) < 2 or instruction.body:
+    if len(operands) < 2 or instruction.body or len(stage.copied) >= MAX_COPIES:
         return ()
     *sources, target = operands
     into = posixpath.normpath(posixpath.join(stage.workdir, target))
@@ -199,7 +228,9 @@ def _copy(instruction: Instruction, stage: Stage, stages: list[Stage]) -> tuple[
             if not is_folder:
                 stage.copied.append((into, source))
             if is_folder or keeps_name:
-                stage.copied.append((posixpath.dirname(into) if keeps_name and not is_folder else into, above or "."))
+                stage.copied.append(
+                    (posixpath.dirname(into) if keeps_name and not is_folder else into, above or ".")
+                )
             elif "." not in posixpath.basename(into):  # a target without a slash can be a folder
                 stage.copied.append((into, above or "."))
         else:
@@ -220,15 +251,15 @@ def _in_context(stage: Stage, place: str) -> str | None:
 
     Of several the innermost folder decides, of equal ones a whole copied folder, else the last.
     """
-    best: tuple[int, bool, int] | None = None
-    found = None
-    for number, (target, source) in enumerate(stage.copied):
-        if place == target or place.startswith(target.rstrip("/") + "/"):
-            rank = (len(target), source == ".", number)
-            if best is None or rank > best:
-                best = rank
-                found = posixpath.normpath(posixpath.join(source, posixpath.relpath(place, target)))
-    return found
+    above = [
+        (len(target), source == ".", number)
+        for number, (target, source) in enumerate(stage.copied)
+        if place == target or place.startswith(target.rstrip("/") + "/")
+    ]
+    if not above:
+        return None
+    target, source = stage.copied[max(above)[2]]
+    return posixpath.normpath(posixpath.join(source, posixpath.relpath(place, target)))
 
 
 def _directory(context: str, stage: Stage) -> str:
@@ -265,7 +296,9 @@ def _start(path: str, context: str, stage: Stage) -> Iterator[Fact]:
         return
     given = list(command.words) or ["/bin/sh", "-c", command.value]
     program = posixpath.basename(words[0])
-    if (program in LAUNCHERS or program.endswith(".sh") or "entrypoint" in program) and not given[0].startswith("-"):
+    if (program in LAUNCHERS or program.endswith(".sh") or "entrypoint" in program) and not given[
+        0
+    ].startswith("-"):
         if program not in LAUNCHERS:
             yield from _entry(path, context, stage, entry, words)
         yield from _entry(path, context, stage, command, given)
@@ -273,7 +306,9 @@ def _start(path: str, context: str, stage: Stage) -> Iterator[Fact]:
         yield from _entry(path, context, stage, entry, words + given)
 
 
-def _entry(path: str, context: str, stage: Stage, instruction: Instruction, words: list[str]) -> Iterator[Fact]:
+def _entry(
+    path: str, context: str, stage: Stage, instruction: Instruction, words: list[str]
+) -> Iterator[Fact]:
     script = shlex.join(words) if words else _continued(instruction.value)
     yield from _commands(path, context, stage, script, instruction.line, entry="yes")
 
@@ -301,7 +336,11 @@ def _in_repository(found: Command, context: str, stage: Stage) -> Command:
             return place[0]
         return posixpath.relpath("/" + _joined(context, inside), "/" + directory)
 
-    text = found.text if directory.startswith(("/", "?")) else re.sub(r"(?<![\w./:=@-])/[\w.-]+(?:/[\w.-]+)*/?", told, found.text)
+    text = (
+        found.text
+        if directory.startswith(("/", "?"))
+        else re.sub(r"(?<![\w./:=@-])/[\w.-]+(?:/[\w.-]+)*/?", told, found.text)
+    )
     return replace(found, text=text, directory=directory)
 
 

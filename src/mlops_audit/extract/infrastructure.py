@@ -14,6 +14,8 @@ from mlops_audit.shell import commands
 
 # Modules of Ansible that run a command on the host.
 RUNNERS = ("command", "shell", "ansible.builtin.command", "ansible.builtin.shell")
+PLAY = re.compile(rb"^(?:- +|  +)hosts[ \t]*:", re.MULTILINE)
+ITEM = re.compile(rb"^- ", re.MULTILINE)
 PLAY_KEYS = frozenset({"tasks", "roles", "pre_tasks", "post_tasks", "handlers", "import_playbook"})
 
 
@@ -24,7 +26,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
         return list(_cdk(path, json_document(data), name.removesuffix(".json")))
     if name in ("pulumi.yaml", "pulumi.yml"):
         return [fact for document in yaml(data) for fact in _pulumi(path, document)]
-    if name.endswith((".yaml", ".yml")) and re.search(rb"^\s*-?\s*hosts\s*:", data, re.MULTILINE):
+    if name.endswith((".yaml", ".yml")) and PLAY.search(data) and ITEM.search(data):
         return [fact for document in yaml(data) for fact in _playbook(path, document)]
     return ()
 
@@ -37,7 +39,9 @@ def _cdk(path: str, document: Node, system: str) -> Iterator[Fact]:
     folder = beside(path, ".")
     found = commands(app, site.line, folder)
     runs = tuple(
-        dict.fromkeys(beside(path, word) for c in found for word in c.words if word.endswith((".py", ".ts", ".js")))
+        dict.fromkeys(
+            beside(path, word) for c in found for word in c.words if word.endswith((".py", ".ts", ".js"))
+        )
     )
     yield resource("app", site, system, attributes(document), id=app, runs=runs, unit=path)
     for one in found:
@@ -66,7 +70,11 @@ def _pulumi(path: str, document: Node) -> Iterator[Fact]:
 
 def _playbook(path: str, document: Node) -> Iterator[Fact]:
     for play in document.list if isinstance(document.value, list) else []:
-        if not isinstance(play.value, dict) or "hosts" not in play.value or not (PLAY_KEYS & play.value.keys()):
+        if (
+            not isinstance(play.value, dict)
+            or "hosts" not in play.value
+            or not (PLAY_KEYS & play.value.keys())
+        ):
             continue
         name = play.at("name") or play.at("hosts")
         roles = play.get("roles")
@@ -76,7 +84,9 @@ def _playbook(path: str, document: Node) -> Iterator[Fact]:
         )
         unit = f"{path}#{name}"
         line = play.line_of("hosts")
-        yield resource("playbook", Site(path, line), "ansible", attributes(play), id=name, unit=unit, runs=runs)
+        yield resource(
+            "playbook", Site(path, line), "ansible", attributes(play), id=name, unit=unit, runs=runs
+        )
         for section in ("pre_tasks", "tasks", "post_tasks", "handlers"):
             tasks = play.get(section)
             for task in tasks.list if tasks is not None else []:
@@ -88,7 +98,13 @@ def _task(path: str, task: Node, unit: str) -> Iterator[Fact]:
         node = task.get(key)
         if node is None:
             continue
-        text = node.text or node.at("cmd") or shlex.join(item.text for item in (node.get("argv") or Node([], 1)).list)
+        text = (
+            node.text
+            or node.at("cmd")
+            or shlex.join(item.text for item in (node.get("argv") or Node([], 1)).list)
+        )
         masked = "yes" if task.at("ignore_errors").lower() in ("true", "yes") else None
         for found in commands(text, task.line_of(key), "?"):
-            yield command(path, found, unit, "ansible", step=task.at("name"), masked=masked, condition=task.at("when"))
+            yield command(
+                path, found, unit, "ansible", step=task.at("name"), masked=masked, condition=task.at("when")
+            )

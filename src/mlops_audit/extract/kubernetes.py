@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from mlops_audit.facts import Fact, Site
 from mlops_audit.parse import MAX_BYTES, Node, ParseFailure, decode, json_document, yaml
@@ -17,14 +18,23 @@ KIND = re.compile(r"^ {0,2}[\"']?kind[\"']?:[ \t]*[\"']?([A-Za-z]\w*)", re.MULTI
 API = re.compile(r"^ {0,2}[\"']?apiVersion[\"']?:[ \t]*[\"']?([\w./{}<>-]+)", re.MULTILINE)
 SKIPPED_KINDS = frozenset({"CustomResourceDefinition", "CustomResourceDefinitionList", "Kustomization"})
 NOT_KUBERNETES = re.compile(r"(backstage\.io|kustomize\.config\.k8s\.io|dagger\.io|pulumi|zenml)")
-OWN_SYSTEMS = (("skaffold/", "skaffold"), ("openslo/", "openslo"), ("eksctl.io/", "eksctl"), ("kind.x-k8s.io/", "kind"))
+OWN_SYSTEMS = (
+    ("skaffold/", "skaffold"),
+    ("openslo/", "openslo"),
+    ("eksctl.io/", "eksctl"),
+    ("kind.x-k8s.io/", "kind"),
+)
 CONTINUOUS = frozenset({
     "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "DeploymentConfig", "Rollout",
     "InferenceService", "InferenceGraph", "SeldonDeployment", "Model", "Pipeline", "RayService", "BentoDeployment",
     "LLMInferenceService", "ServingRuntime", "PredictiveUnit", "OpenTelemetryCollector", "Prometheus",
 })  # fmt: skip
-SCHEDULED = frozenset({"CronJob", "ScheduledSparkApplication", "CronWorkflow", "ScheduledWorkflow", "ScheduledJob"})
-STARTED_BY_EVENTS = frozenset({"ScaledJob", "Sensor", "EventSource", "TriggerTemplate", "Trigger", "EventListener"})
+SCHEDULED = frozenset(
+    {"CronJob", "ScheduledSparkApplication", "CronWorkflow", "ScheduledWorkflow", "ScheduledJob"}
+)
+STARTED_BY_EVENTS = frozenset(
+    {"ScaledJob", "Sensor", "EventSource", "TriggerTemplate", "Trigger", "EventListener"}
+)
 SHELL_NAMES = re.compile(r"(.*/)?(ba|z|da|a)?sh")
 
 
@@ -52,7 +62,9 @@ def _json(path: str, data: bytes) -> list[Fact]:
 def _yaml(path: str, text: str) -> list[Fact]:
     facts: list[Fact] = []
     failure: ParseFailure | None = None
-    helm = is_template(text) and bool(re.search(r"\.Values\b|\.Release\b|\.Chart\b|\binclude\b|\{\{-|\{%", text))
+    helm = is_template(text) and bool(
+        re.search(r"\.Values\b|\.Release\b|\.Chart\b|\binclude\b|\{\{-|\{%", text)
+    )
     masked = mask(text) if helm else None
     for piece, before in _documents(masked.text if masked is not None else text):
         kind = KIND.search(piece)
@@ -90,7 +102,11 @@ def _masked_document(path: str, piece: str, before: int) -> list[Fact]:
     masked = mask(piece)
     shifted = Masked(masked.text, tuple(line + before for line in masked.lines), masked.conditions)
     try:
-        return [fact for document in yaml(masked.text.encode()) for fact in _resources(path, document, before, shifted)]
+        return [
+            fact
+            for document in yaml(masked.text.encode())
+            for fact in _resources(path, document, before, shifted)
+        ]
     except ParseFailure:
         return _by_text(path, masked.text, before, shifted)
 
@@ -101,10 +117,14 @@ def _by_text(path: str, piece: str, before: int, masked: Masked) -> list[Fact]:
     if kind is None or api is None:
         return []
     line = before + piece.count("\n", 0, kind.start()) + 1
-    name = re.search(r"^metadata:[^\n]*\n(?:[ \t][^\n]*\n|\n){0,20}?[ \t]+name:[ \t]*(\S+)", piece, re.MULTILINE)
+    name = re.search(
+        r"^metadata:[^\n]*\n(?:[ \t][^\n]*\n|\n){0,20}?[ \t]+name:[ \t]*(\S+)", piece, re.MULTILINE
+    )
     known = name[1].strip("\"'") if name else ""
     held: dict[str, dict[str, None]] = {}
-    for found in re.finditer(r"^[ \t]*(?:- )?([A-Za-z][\w./-]*):[ \t]+([^\s#|>&*][^\n]*)", piece, re.MULTILINE):
+    for found in re.finditer(
+        r"^[ \t]*(?:- )?([A-Za-z][\w./-]*):[ \t]+([^\s#|>&*][^\n]*)", piece, re.MULTILINE
+    ):
         held.setdefault(found[1], {})[found[2].strip().strip("\"'")] = None
     unit = f"{path}#{kind[1]}/{known}"
     facts = [
@@ -113,7 +133,8 @@ def _by_text(path: str, piece: str, before: int, masked: Masked) -> list[Fact]:
             condition=masked.condition(line), triggers=_triggers(kind[1], api[1]),
         )
     ]  # fmt: skip
-    for found in re.finditer(r"^[ \t]*(?:- )?image:[ \t]*[\"']?([^\s\"'#]+)", piece, re.MULTILINE):
+    images = re.finditer(r"^[ \t]*(?:- )?image:[ \t]*[\"']?([^\s\"'#]+)", piece, re.MULTILINE)
+    for found in islice(images, 100):
         site = Site(path, before + piece.count("\n", 0, found.start()) + 1)
         facts.append(image(found[1], site, "pod", "helm", unit=unit, weak="yes"))
     return facts
@@ -138,7 +159,9 @@ def _resources(path: str, document: Node, before: int, masked: Masked | None) ->
     triggers, schedule = _triggers(kind, api), _schedule(kind, document)
     if kind == "ScheduledWorkflow" and not schedule:
         triggers = None
-    suspended = document.at("spec", "suspend").lower() == "true" or document.at("spec", "enabled").lower() == "false"
+    suspended = (
+        document.at("spec", "suspend").lower() == "true" or document.at("spec", "enabled").lower() == "false"
+    )
     dead = "yes" if suspended and kind in SCHEDULED | {"Job", "Workflow", "ScaledJob"} else None
     held = attributes(document)
     yield resource(
@@ -196,11 +219,19 @@ def _container(
     if reference and not re.search(r"\s", reference):
         line = container.line_of("image") + before
         yield image(
-            reference, Site(path, line), "pod", system, unit=unit, container=container.at("name"), condition=condition
+            reference,
+            Site(path, line),
+            "pod",
+            system,
+            unit=unit,
+            container=container.at("name"),
+            condition=condition,
         )
     script, line = _script(container)
     for found in commands(script, line + before) if script else ():
-        yield command(path, found, unit, system, entry="yes", triggers=triggers, dead=dead, condition=condition)
+        yield command(
+            path, found, unit, system, entry="yes", triggers=triggers, dead=dead, condition=condition
+        )
 
 
 def _script(container: Node) -> tuple[str, int]:
@@ -209,7 +240,9 @@ def _script(container: Node) -> tuple[str, int]:
     source = container.at("source") or container.at("script")
     words = [node.text for part in (program, given) if part is not None for node in part.list]
     if source:
-        if words and not SHELL_NAMES.fullmatch(words[0]) or re.match(r"#!.*(python|node|perl|ruby)", source):
+        if (words and not SHELL_NAMES.fullmatch(words[0])) or re.match(
+            r"#!.*(python|node|perl|ruby)", source
+        ):
             return "", 0
         key = "source" if container.at("source") else "script"
         node = container.get(key)
@@ -219,6 +252,6 @@ def _script(container: Node) -> tuple[str, int]:
         return "", 0
     key = "command" if program is not None and program.list else "args"
     text = words[0] if len(words) == 1 and " " in words[0] else shlex.join(words)
-    return re.sub(r"\$\((\w+)\)", r"${\1}", text) if "$(" in text and not SHELL_NAMES.fullmatch(words[0]) else text, (
-        container.line_of(key)
-    )
+    return re.sub(r"\$\((\w+)\)", r"${\1}", text) if "$(" in text and not SHELL_NAMES.fullmatch(
+        words[0]
+    ) else text, (container.line_of(key))

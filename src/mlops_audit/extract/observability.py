@@ -15,10 +15,10 @@ from mlops_audit.templates import is_template, mask
 MARKS = (b"groups", b"scrape_configs", b"receivers", b"exporters", b"filebeat", b"metricbeat", b"schema_config",
          b"datasources", b"contactPoints", b"sinks", b"additionalPrometheusRules", b"apm-server", b"heartbeat")  # fmt: skip
 CLASSIC = (
-    ("fluent-bit", re.compile(r"^\s*\[(?:INPUT|OUTPUT|SERVICE)\]\s*$", re.MULTILINE | re.IGNORECASE)),
-    ("fluentd", re.compile(r"^\s*<(?:source|match)\b[^>\n]*>", re.MULTILINE)),
-    ("logstash", re.compile(r"^\s*(?:input|output)\s*\{", re.MULTILINE)),
-    ("telegraf", re.compile(r"^\s*\[\[(?:inputs|outputs)\.\w+", re.MULTILINE)),
+    ("fluent-bit", re.compile(r"^[ \t]*\[(?:INPUT|OUTPUT|SERVICE)\][ \t]*$", re.MULTILINE | re.IGNORECASE)),
+    ("fluentd", re.compile(r"^[ \t]*<(?:source|match)\b[^>\n]*>", re.MULTILINE)),
+    ("logstash", re.compile(r"^[ \t]*(?:input|output)[ \t]*\{", re.MULTILINE)),
+    ("telegraf", re.compile(r"^[ \t]*\[\[(?:inputs|outputs)\.\w+", re.MULTILINE)),
 )
 QUERIES = ("expr", "query", "rawSql", "rawQuery", "expression", "target", "definition")
 
@@ -51,8 +51,7 @@ def _yaml(path: str, data: bytes) -> Iterator[Fact]:
             return
         raise
     for document in documents:
-        for fact in _document(path, document):
-            yield fact
+        yield from _document(path, document)
 
 
 def _document(path: str, document: Node) -> Iterator[Fact]:
@@ -75,17 +74,25 @@ def _document(path: str, document: Node) -> Iterator[Fact]:
         yield from _receiver(path, item, "grafana")
     scrapes = document.get("scrape_configs")
     if scrapes is not None:
-        system = "promtail" if document.get("clients") is not None or document.get("positions") is not None else ""
+        system = (
+            "promtail" if document.get("clients") is not None or document.get("positions") is not None else ""
+        )
         if system:
             yield _collector(path, document, "scrape_configs", system)
         for item in scrapes.list:
             if item.at("job_name"):
                 yield resource(
-                    "scrape", Site(path, item.line), system or "prometheus", attributes(item), id=item.at("job_name")
+                    "scrape",
+                    Site(path, item.line),
+                    system or "prometheus",
+                    attributes(item),
+                    id=item.at("job_name"),
                 )
     for item in _items(document.get("datasources")):
         if item.at("type"):
-            yield resource("datasource", Site(path, item.line), "grafana", attributes(item), id=item.at("name"))
+            yield resource(
+                "datasource", Site(path, item.line), "grafana", attributes(item), id=item.at("name")
+            )
     yield from _yaml_collectors(path, document)
 
 
@@ -125,7 +132,9 @@ def _rules(path: str, groups: Node | None, system: str) -> Iterator[Fact]:
             elif title and rule.get("data") is not None:
                 off = "no" if rule.at("isPaused").lower() == "true" else None
                 held.update(_queries(rule))
-                yield resource("alert", Site(path, rule.line_of("title")), system, held, id=title, enabled=off)
+                yield resource(
+                    "alert", Site(path, rule.line_of("title")), system, held, id=title, enabled=off
+                )
 
 
 def _receiver(path: str, item: Node, system: str) -> Iterator[Fact]:
@@ -136,7 +145,12 @@ def _receiver(path: str, item: Node, system: str) -> Iterator[Fact]:
         item.get("receivers") is not None
     )
     yield resource(
-        "receiver", Site(path, item.line_of("name")), system, attributes(item), id=name, enabled=None if leads else "no"
+        "receiver",
+        Site(path, item.line_of("name")),
+        system,
+        attributes(item),
+        id=name,
+        enabled=None if leads else "no",
     )
 
 
@@ -224,14 +238,16 @@ def _classic(path: str, data: bytes) -> Iterator[Fact]:
         return
     text = decode(data)
     if path.lower().endswith(".toml"):
-        if re.search(r"^\s*\[sinks\.", text, re.MULTILINE) and re.search(r"^\s*\[sources\.", text, re.MULTILINE):
+        if re.search(r"^[ \t]*\[sinks\.", text, re.MULTILINE) and re.search(
+            r"^[ \t]*\[sources\.", text, re.MULTILINE
+        ):
             document = toml(data)
             yield _collector(path, document, "sinks", "vector")
         return
     for system, mark in CLASSIC:
         found = list(mark.finditer(text))
         if len(found) >= 2:
-            line = text.count("\n", 0, found[0].start() + len(found[0][0]) - len(found[0][0].lstrip())) + 1
+            line = text.count("\n", 0, found[0].start()) + 1
             name = posixpath.basename(path)
             yield resource("collector", Site(path, line), system, {"name": name}, id=system)
             return

@@ -62,7 +62,14 @@ def _document(path: str, name: str, document: Node) -> Iterator[Fact]:
 def _whole(path: str, document: Node, system: str, name: str, runs: tuple[str, ...] | None = None) -> Fact:
     line = min((document.line_of(key) for key, _ in document.items), default=1)
     return resource(
-        "service", Site(path, line), system, attributes(document), id=name, unit=path, runs=runs, triggers="continuous"
+        "service",
+        Site(path, line),
+        system,
+        attributes(document),
+        id=name,
+        unit=path,
+        runs=runs,
+        triggers="continuous",
     )
 
 
@@ -70,7 +77,9 @@ def _start(node: Node | None) -> tuple[str, ...] | None:
     return (node.text,) if node is not None and node.text else None
 
 
-def _commands(path: str, node: Node | None, system: str, unit: str, triggers: str = "continuous") -> Iterator[Fact]:
+def _commands(
+    path: str, node: Node | None, system: str, unit: str, triggers: str = "continuous"
+) -> Iterator[Fact]:
     if node is None or not node.text:
         return
     folder = beside(path, ".")
@@ -100,7 +109,9 @@ def _serverless(path: str, document: Node) -> Iterator[Fact]:
         )  # fmt: skip
         reference = body.at("image") or body.at("image", "uri")
         if reference and "/" in reference:
-            yield image(reference, Site(path, body.line_of("image")), "pod", "serverless", unit=f"{path}#{name}")
+            yield image(
+                reference, Site(path, body.line_of("image")), "pod", "serverless", unit=f"{path}#{name}"
+            )
 
 
 def _events(body: Node) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -168,7 +179,13 @@ def _fly(path: str, document: Node) -> Iterator[Fact]:
 
 def _app(path: str, document: Node, keys: set[str]) -> Iterator[Fact]:
     """App Engine's app.yaml, Databricks' and DigitalOcean's: one name, three shapes."""
-    if keys & {"runtime", "env"} and keys & {"runtime", "entrypoint", "automatic_scaling", "handlers", "instance_class"}:
+    if keys & {"runtime", "env"} and keys & {
+        "runtime",
+        "entrypoint",
+        "automatic_scaling",
+        "handlers",
+        "instance_class",
+    }:
         yield _whole(path, document, "appengine", document.at("service") or "default")
         yield from _commands(path, document.get("entrypoint"), "appengine", path)
         return
@@ -182,7 +199,12 @@ def _app(path: str, document: Node, keys: set[str]) -> Iterator[Fact]:
     body = document.get("spec") or document
     if not re.search(r"(^|/)\.do/", path) and not ({"region", "services"} <= keys):
         return
-    for section, trigger in (("services", "continuous"), ("workers", "continuous"), ("jobs", None), ("functions", None)):
+    for section, trigger in (
+        ("services", "continuous"),
+        ("workers", "continuous"),
+        ("jobs", None),
+        ("functions", None),
+    ):
         for item in node.list if (node := body.get(section)) is not None else []:
             dockerfile = item.at("dockerfile_path")
             yield resource(
@@ -207,7 +229,9 @@ def _zappa(path: str, document: Node) -> Iterator[Fact]:
         handler = body.at("app_function")
         module = handler.rpartition(".")[0].replace(".", "/")
         events = body.get("events")
-        schedules = tuple(e.at("expression") for e in (events.list if events is not None else []) if e.at("expression"))
+        schedules = tuple(
+            e.at("expression") for e in (events.list if events is not None else []) if e.at("expression")
+        )
         if handler or body.get("s3_bucket") is not None:
             yield resource(
                 "function", Site(path, document.line_of(name)), "zappa", attributes(body), id=name, unit=f"{path}#{name}",

@@ -17,16 +17,19 @@ if TYPE_CHECKING:
 SCHEDULES = ("schedule", "schedule_expression", "cron", "schedule.cron", "schedule.quartz_cron_expression", "recurrence",
              "config.schedule_expression", "trigger.schedule", "schedule.0.quartz_cron_expression",
              "monitoring_schedule_config.schedule_config.schedule_expression")  # fmt: skip
-EVENTS = re.compile(r"(event_pattern|event_trigger|event_source_arn|eventarc|bucket_notification|event_source_mapping)")
+EVENTS = re.compile(
+    r"(event_pattern|event_trigger|event_source_arn|eventarc|bucket_notification|event_source_mapping)"
+)
 # Types that run as long as they stand.
 CONTINUOUS = re.compile(
     r"(_ecs_service|_cloud_run(_v2)?_service|_cloudrun|_sagemaker_endpoint|_vertex_ai_endpoint|_app_service|_linux_web_app|"
     r"_container_app|_container_group|_apprunner_service|kubernetes_(deployment|stateful_set|daemonset)|_app_engine_\w+version|"
     r"machine_learning_online|online_(endpoint|deployment)|^helm_release|_model_serving)",
 )
-BLOCKS = {"resource": 2, "data": 2, "module": 1, "provider": 1}
-ENTRY_POINTS = ("entry_point", "handler")
-FILES = re.compile(r"^(?:\$\{path\.(?:module|root|cwd)\}/)?((?:\.{1,2}/)*[\w./-]+\.(?:py|sh|ipynb|zip|R|sql|ya?ml|json))$")
+MAX_PATH = 500  # characters of a dotted path: what nests deeper than any real file is left out
+FILES = re.compile(
+    r"^(?:\$\{path\.(?:module|root|cwd)\}/)?((?:\.{1,2}/)*[\w./-]+\.(?:py|sh|ipynb|zip|R|sql|ya?ml|json))$"
+)
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
@@ -76,14 +79,18 @@ def _body(path: str, body: tree_sitter.Node) -> Iterator[Fact]:
             source = _single(held.get("source"))
             if source:  # Terragrunt: this folder is that module with these inputs
                 runs = (beside(path, source),) if source.startswith(".") else None
-                yield resource("module", site, "terragrunt", {"source": source}, id=source, runs=runs, unit=path)
+                yield resource(
+                    "module", site, "terragrunt", {"source": source}, id=source, runs=runs, unit=path
+                )
         elif keyword in ("locals", "variable") and inside is not None:
             yield from _named_values(path, inside, labels[0] if labels else "")
         elif keyword == "source" and len(labels) >= 2:
             yield resource(labels[0], site, "packer", held, id=labels[1], unit=path)
         elif keyword == "job" and labels and path.lower().endswith((".nomad", ".hcl")):
             service = _single(held.get("type")) in ("", "service", "system")
-            periodic = tuple(v for k, v in held.items() if k.startswith("periodic.cron") and isinstance(v, str))
+            periodic = tuple(
+                v for k, v in held.items() if k.startswith("periodic.cron") and isinstance(v, str)
+            )
             yield resource(
                 "job", site, "nomad", held, id=labels[0], unit=path, schedule=periodic or None,
                 triggers="schedule" if periodic else "continuous" if service else None,
@@ -119,15 +126,19 @@ def _resource(
     )  # fmt: skip
     manifest = _single(held.get("manifest.kind"))
     if manifest:  # a Kubernetes resource written in HCL is one of its own kind too
-        inside = {key.removeprefix("manifest."): value for key, value in held.items() if key.startswith("manifest.")}
+        inside = {
+            key.removeprefix("manifest."): value for key, value in held.items() if key.startswith("manifest.")
+        }
         name_there = _single(held.get("manifest.metadata.name"))
-        yield resource(manifest, site, "terraform", inside, id=name_there, enabled=enabled, unit=f"{path}#{kind}.{name}")
+        yield resource(
+            manifest, site, "terraform", inside, id=name_there, enabled=enabled, unit=f"{path}#{kind}.{name}"
+        )
     for key, value in held.items():
         if key.split(".")[-1] in ("image", "image_uri", "docker_image_name"):
             for reference in (value,) if isinstance(value, str) else value:
-                if re.fullmatch(r"[\w.${}/:@-]+", reference) and not reference.startswith(("var.", "local.")):
-                    if reference and "/" in reference or ":" in reference:
-                        yield image(reference, site, "pod", "terraform", unit=f"{path}#{kind}.{name}")
+                is_name = re.fullmatch(r"[\w.${}-]*[/:][\w.${}/:@-]+", reference) is not None
+                if is_name and not reference.startswith(("var.", "local.")):
+                    yield image(reference, site, "pod", "terraform", unit=f"{path}#{kind}.{name}")
 
 
 def _single(value: TraitValue | None) -> str:
@@ -137,7 +148,11 @@ def _single(value: TraitValue | None) -> str:
 def _switched(held: dict[str, TraitValue]) -> str | None:
     """`no` for a resource that is not created or does not run: `count = 0`, `enabled = false`, `state = "DISABLED"`."""
     off = _single(held.get("count")) == "0" or _single(held.get("is_enabled")).lower() == "false"
-    off = off or _single(held.get("enabled")).lower() == "false" or _single(held.get("paused")).lower() == "true"
+    off = (
+        off
+        or _single(held.get("enabled")).lower() == "false"
+        or _single(held.get("paused")).lower() == "true"
+    )
     return "no" if off or _single(held.get("state")).upper() in ("DISABLED", "PAUSED") else None
 
 
@@ -215,8 +230,12 @@ def _attributes(body: tree_sitter.Node) -> dict[str, TraitValue]:
 def _collect(stack: list[tuple[str, tree_sitter.Node]], found: dict[str, dict[str, None]]) -> None:
     while stack:
         prefix, here = stack.pop()
+        if len(prefix) > MAX_PATH:
+            continue
         if here.type == "body":
-            stack.extend(reversed([(prefix, child) for child in here.named_children if child.type != "comment"]))
+            stack.extend(
+                reversed([(prefix, child) for child in here.named_children if child.type != "comment"])
+            )
         elif here.type == "block":
             keyword, labels = _head(here)
             # `dynamic "setting" { content { ... } }` stands for blocks called setting
@@ -233,11 +252,17 @@ def _collect(stack: list[tuple[str, tree_sitter.Node]], found: dict[str, dict[st
         elif here.type in ("expression", "collection_value", "tuple") and (inner := _inner(here)):
             stack.extend(reversed([(prefix, child) for child in inner]))
         elif here.type == "object":
-            elements = [c for c in here.named_children if c.type == "object_elem" and len(c.named_children) >= 2]
+            elements = [
+                c for c in here.named_children if c.type == "object_elem" and len(c.named_children) >= 2
+            ]
             for element in reversed(elements):
                 key = _text(element.named_children[0]).strip('"')
                 stack.append((f"{prefix}.{key}" if prefix else key, element.named_children[-1]))
-        elif here.type == "function_call" and _text(here).startswith("jsonencode(") and (inner := _arguments(here)):
+        elif (
+            here.type == "function_call"
+            and _text(here.named_children[0]) == "jsonencode"
+            and (inner := _arguments(here))
+        ):
             stack.extend((prefix, child) for child in inner)
         elif prefix and here.type not in ("comment", "ERROR"):
             found.setdefault(prefix, {})[_literal(here)] = None
@@ -272,7 +297,11 @@ def _json(path: str, document: Node) -> Iterator[Fact]:
         section = document.get(keyword)
         for kind, named in section.items if section is not None else []:
             if keyword == "module":
-                yield resource("module", Site(path, named.line), "terraform", attributes(named), id=kind, unit=path)
+                yield resource(
+                    "module", Site(path, named.line), "terraform", attributes(named), id=kind, unit=path
+                )
                 continue
             for name, body in named.items:
-                yield from _resource(path, Site(path, named.line_of(name)), keyword, kind, name, attributes(body))
+                yield from _resource(
+                    path, Site(path, named.line_of(name)), keyword, kind, name, attributes(body)
+                )
