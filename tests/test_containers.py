@@ -267,6 +267,7 @@ def test_compose_services_have_images_builds_and_commands() -> None:
         ("m/cog.yaml", "build:\n  gpu: true\npredict: predict.py:Predictor\n", "cog", ("m/predict.py", "predict.py:Predictor")),
         ("README.md", "---\ntitle: x\nsdk: gradio\n---\n# Hi\n", "huggingface", ("app.py",)),
         ("space/README.md", "---\nsdk: docker\n---\n", "huggingface", ("space/Dockerfile",)),
+        ("space/README_HUB.md", "---\nsdk: static\n---\n", "huggingface", None),
         ("repo/m/config.pbtxt", 'platform: "onnxruntime_onnx"\ninput [\n{ name: "x" dims: [ 1, 2 ] }\n]\n', "triton", None),
         ("model-settings.json", '{"name": "m", "implementation": "serve.Model"}', "mlserver", ("serve.py", "serve")),
         ("ts/config.properties", "inference_address=http://0.0.0.0\nload_models=all\n", "torchserve", None),

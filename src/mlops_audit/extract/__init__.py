@@ -58,7 +58,7 @@ EXTRACTORS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("containers", ("**/*Dockerfile*", "*.dockerfile", "**/*Containerfile*", "**/*devcontainer.json")),
     ("compose", ("**/*compose*.y*ml", "**/*stack*.y*ml")),
     ("serving", ("**/bentofile.y*ml", "**/cog.y*ml", "**/config.pbtxt", "**/models.config", "**/model_config_list*",
-                 "**/model-settings.json", "**/*config.properties", "**/project.toml", "**/README.md")),
+                 "**/model-settings.json", "**/*config.properties", "**/project.toml", "**/*README*.md")),
     ("kubernetes", ("*.yaml", "*.yml", "*.tpl", "*.json")),
     ("charts", ("**/Chart.y*ml", "**/kustomization.y*ml", "**/requirements.y*ml", "**/*helmfile*.y*ml")),
     ("observability", ("*.yaml", "*.yml", "*.json", "*.conf", "*.rules", "*.toml")),

@@ -34,7 +34,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
         return _torchserve(path, data)
     if name == "project.toml" and b"buildpacks" in data:
         return list(_buildpacks(path, toml(data)))
-    if name == "readme.md" and data[:4].strip() == b"---":
+    if "readme" in name and name.endswith(".md") and data[:4].strip() == b"---":
         return _space(path, data)
     return ()
 
