@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from mlops_audit import shell
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse import Node
+from mlops_audit.resources import image
 
 NO_SCHEDULE = frozenset({"", "none", "null", "~", "@once", "once", "manual", "off", "disabled", "false", "{}", "[]", "()",
                          "nothing", "on_demand", "on-demand", "ondemand", "external", "-"})  # fmt: skip
@@ -94,3 +95,37 @@ def texts(node: Node | None) -> tuple[str, ...]:
 def paths_in(text: str) -> tuple[str, ...]:
     """The scripts that a command names, without its options."""
     return tuple(dict.fromkeys(re.findall(r"[\w./-]+\.(?:py|R|r|sh|ipynb|sql|jl)\b", text)))
+
+
+def below(node: Node | None, *path: str) -> list[Node]:
+    """The items of the list below the keys."""
+    found = node.get(*path) if node is not None else None
+    return found.list if found is not None else []
+
+
+def pairs(node: Node | None, *path: str) -> list[tuple[str, Node]]:
+    found = node.get(*path) if node is not None else None
+    return found.items if found is not None else []
+
+
+def keys(node: Node | None) -> tuple[str, ...]:
+    return tuple(key for key, _ in node.items) if node is not None else ()
+
+
+def is_yes(text: str) -> bool:
+    return text.strip().lower() in ("true", "yes", "on", "1")
+
+
+def container_facts(path: str, node: Node, name: str, system: str, unit: str) -> Iterator[Fact]:
+    """The image and command of a container."""
+    site = Site(path, node.line)
+    if node.at("image"):
+        yield image(node.at("image"), site, "pod", system, unit=unit)
+    if node.at("source") or node.at("script"):
+        text = node.at("source") or node.at("script")
+        if not re.search(r"python|Rscript|node", spoken(node.get("command"))):
+            yield from commands(text, path, node.line_of("source"), system, unit, step=name)
+        return
+    words = " ".join(filter(None, (spoken(node.get("command")), spoken(node.get("args")))))
+    if words:
+        yield from commands(words, path, node.line, system, unit, step=name)
