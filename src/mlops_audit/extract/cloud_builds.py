@@ -79,7 +79,7 @@ def _cloud_script(step: Node, image: str, lines: list[str]) -> Script | None:
     if script is not None and script.text:
         return script_of(script, lines)
     args = step.get("args")
-    words = [item for item in (args.list if args is not None else [])]
+    words = list(args.list) if args is not None else []
     entry = step.at("entrypoint")
     program = posixpath.basename(re.sub(r"[:@].*", "", image))
     program = {"cloud-sdk": "gcloud", "gke-deploy": "gke-deploy"}.get(program, program)

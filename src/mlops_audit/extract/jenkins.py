@@ -135,7 +135,8 @@ def _head(tokens: list[_Token], at: int) -> tuple[str, str]:
     i, argument = at - 1, ""
     if i >= 0 and tokens[i].kind == ")":
         depth = 0
-        for i in range(i, max(-1, i - 200), -1):
+        for place in range(i, max(-1, i - 200), -1):
+            i = place
             if tokens[i].kind == "text":
                 argument = tokens[i].value
             depth += {")": 1, "(": -1}.get(tokens[i].kind, 0)
