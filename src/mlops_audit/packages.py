@@ -94,12 +94,12 @@ def exact_specifier(specifier: str) -> bool:
 
 def exact_reference(url: str) -> bool:
     """Whether a URL names one version: an archive with a version in its name, a commit, or a version tag."""
-    address, _, fragment = url.partition("#")
+    address, _, fragment = url[:1_000].partition("#")
     if re.search(r"\b(sha256|sha512|md5)=", fragment):
         return True
     if address.startswith("file:"):
         return False
-    if re.search(r"-\d+(\.\d+)*[^/]*\.(whl|zip|tar\.gz|tar\.bz2|tgz|conda)$", address):
+    if re.search(r"-\d[^/]*\.(whl|zip|tar\.gz|tar\.bz2|tgz|conda)$", address):
         return True
     reference = address.rpartition("@")[2] if "@" in address.rpartition("/")[2] else ""
     archive = re.search(r"/archive/(?:refs/tags/)?([^/]+?)\.(?:zip|tar\.gz)$", address)

@@ -17,6 +17,7 @@ from mlops_audit.packages import (
     beside,
     declared,
     development,
+    exact_reference,
     exact_specifier,
     fixed_reference,
     minor_version,
@@ -213,7 +214,7 @@ def _pinned_in_table(node: Node) -> bool:
     if node.get("git") is not None:
         return any(fixed_reference(node.at(key)) for key in ("rev", "tag", "ref"))
     if address := node.at("url") or node.at("file"):
-        return re.search(r"-\d+(\.\d+)*[^/]*\.(whl|zip|tar\.gz)$", address) is not None
+        return exact_reference(address)
     version = (node.text or node.at("version")).strip()
     return exact_specifier(version) or re.fullmatch(r"=?\s*v?\d+(\.\d+)*([a-z.+-]+\d*)*", version) is not None
 

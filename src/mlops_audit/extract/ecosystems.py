@@ -81,19 +81,23 @@ def _go(path: str, data: bytes) -> Manifest:
 
 def _pom(path: str, data: bytes) -> Manifest:
     text = re.sub(
-        r"<!--.*?-->", lambda found: "\n" * found[0].count("\n"), parse.decode(data), flags=re.DOTALL
+        r"<!--.*?(?:-->|\Z)", lambda found: "\n" * found[0].count("\n"), parse.decode(data), flags=re.DOTALL
     )
     values = {key: value.strip() for key, value in re.findall(r"<([\w.-]+)>([^<>]{1,200})</\1>", text)}
     packages = []
-    for block in re.finditer(r"<dependency>((?:(?!</dependency>).){1,4000})</dependency>", text, re.DOTALL):
-        fields = dict(re.findall(r"<(groupId|artifactId|version|scope)>([^<>]{1,200})</", block[1]))
+    at, line = 0, 1
+    for block in text.split("<dependency>")[1:]:
+        before = text.index("<dependency>", at)
+        line, at = line + text.count("\n", at, before), before + 1
+        entry = block.partition("</dependency>")[0][:4_000]
+        fields = dict(re.findall(r"<(groupId|artifactId|version|scope)>([^<>]{1,200})</", entry))
         version = re.sub(
             r"\$\{([\w.-]+)\}", lambda m: values.get(m[1], m[0]), fields.get("version", "").strip()
         )
         name = f"{fields.get('groupId', '')}:{fields.get('artifactId', '')}".lower()
         group = "test" if fields.get("scope") == "test" else "main"
         pinned = EXACT.fullmatch(version) is not None
-        packages.append(Package(name, version, pinned, group, _line(text, block.start())))
+        packages.append(Package(name, version, pinned, group, line))
     keys = ("maven.compiler.release", "java.version", "maven.compiler.source", "release")
     runtime = next((values[key] for key in keys if re.fullmatch(r"\d+(\.\d+)?", values.get(key, ""))), "")
     return Manifest(path, "maven", "maven", unique(packages), runtime)
@@ -102,7 +106,7 @@ def _pom(path: str, data: bytes) -> Manifest:
 def _gradle(path: str, data: bytes) -> Manifest:
     text = parse.decode(data)
     packages = []
-    pattern = r"""^\s*(\w+)[ (]+(?:platform\()?["']([\w.-]+:[\w.-]+)(?::([^"'@:]*))?["']"""
+    pattern = r"""^[ \t]*(\w+)[ (]+(?:platform\()?["']([\w.-]+:[\w.-]+)(?::([^"'@:]*))?["']"""
     for found in re.finditer(pattern, text, re.MULTILINE):
         version = found[3] or ""
         group = "test" if "test" in found[1].lower() else "main"
