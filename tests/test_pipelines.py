@@ -8,16 +8,15 @@ import pytest
 
 from mlops_audit.extract import extract_file
 from mlops_audit.facts import Fact, Kind, values
-from mlops_audit.tree import MemoryFile, zone_of
+from mlops_audit.tree import Tree
 
 KINDS = {Kind.PIPELINE, Kind.STEP, Kind.RESOURCE, Kind.COMMAND}
-SYSTEMS = {"dvc", "dvc-file", "mlproject", "airflow", "azureml", "argo", "kubeflow", "ray", "valohai", "pachyderm", "wandb",
-           "determined", "skypilot", "cron", "polyaxon", "vertex"}  # fmt: skip
 
 
 def facts(path: str, text: str) -> list[Fact]:
     data = textwrap.dedent(text).encode()
-    found, _ = extract_file(MemoryFile(path, data, zone_of(path)))
+    (file,) = Tree.of({path: data}).files
+    found, _ = extract_file(file)
     return [fact for fact in found if fact.kind in KINDS]
 
 
@@ -163,8 +162,8 @@ def test_steps_name_their_scripts_and_whether_they_are_typed() -> None:
             pass
     """
     steps = of(Kind.STEP, "p/x.py", text)
-    assert steps["a"].traits["runs"] == ("src/train/train.py",)
-    assert steps["b"].traits["runs"] == ("jobs/train.py",)
+    assert steps["a"].traits["runs"] == ("src/train/train.py", "p/src/train/train.py")
+    assert steps["b"].traits["runs"] == ("jobs/train.py", "p/jobs/train.py")
     assert steps["c"].traits["runs"] == ("model.nodes:fit",)
     assert steps["c"].traits["deps"] == ("x", "y")
     assert "typed" in steps["typed"].traits
@@ -182,6 +181,11 @@ def test_a_deployment_runs_the_imported_flow() -> None:
     found = of(Kind.PIPELINE, "deploy.py", text)
     assert found["m"].traits["runs"] == ("flows.monitoring:monitor",)
     assert found["n"].traits["runs"] == ("flows.monitoring:monitor",)
+
+
+def test_a_folder_that_is_not_known_is_no_path() -> None:
+    text = "from sagemaker.sklearn import SKLearn\nSKLearn(base_job_name='b', entry_point='train.py', source_dir=settings.folder)\n"
+    assert of(Kind.STEP, "jobs/x.py", text)["b"].traits["runs"] == ("train.py", "jobs/train.py")
 
 
 def test_a_dead_schedule_is_dead() -> None:
@@ -387,14 +391,7 @@ def test_entry_points_of_a_project_are_steps() -> None:
     assert of(Kind.PIPELINE, "ml/MLproject", text)["churn"].traits["system"] == "mlflow"
 
 
-def test_states_tasks_and_platform_steps_are_steps() -> None:
-    states = """
-        {"StartAt": "Both", "States": {"Both": {"Type": "Parallel", "Branches": [
-          {"StartAt": "Train", "States": {"Train": {"Type": "Task",
-           "Resource": "arn:aws:states:::sagemaker:createTrainingJob.sync", "End": true}}}]}}}
-    """
-    step = of(Kind.STEP, "sm/train.asl.json", states)["Train"]
-    assert step.traits["resource"] == "arn:aws:states:::sagemaker:createTrainingJob.sync"
+def test_steps_of_platforms_have_commands() -> None:
     valohai = """
         - step:
             name: train

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 FALSE: frozenset[str] = frozenset({"false", "0"})
 TRUE: frozenset[str] = frozenset({"true", "1"})
@@ -41,11 +41,14 @@ class Notation:
     needs: str = ""
 
 
-PREFECT = {
-    "schedule": ("cron=", "interval=", "rrule=", "schedule=", "schedules="),
-    "events": ("triggers=",),
-    "off": {"paused=": TRUE, "is_schedule_active=": FALSE, "active=": FALSE},
-}
+# A deployment of Prefect: what the two ways to write one share.
+PREFECT = Notation(
+    "prefect",
+    "",
+    schedule=("cron=", "interval=", "rrule=", "schedule=", "schedules="),
+    events=("triggers=",),
+    off={"paused=": TRUE, "is_schedule_active=": FALSE, "active=": FALSE},
+)
 DAY = ("cron=", "daily=", "weekly=", "hourly=", "schedule=")
 
 NOTATIONS: tuple[Notation, ...] = (
@@ -59,10 +62,10 @@ NOTATIONS: tuple[Notation, ...] = (
     # Prefect 1, 2 and 3
     Notation("prefect", r"prefect(?:\.flows?)?\.(?:flow|Flow)", name=("name=", "1"), schedule=("schedule=",)),
     Notation("prefect", r"prefect(?:\.tasks?)?\.task", "step"),
-    Notation("prefect", r"prefect\.deployments(?:\.\w+)*\.(?:Deployment(?:\.build_from_flow)?|RunnerDeployment\.\w+|DeploymentSpec)",
-             functions=("flow=",), paths=("flow_location=", "entrypoint="), **PREFECT),
-    Notation("prefect", r"(?!prefect\.)(?:.+\.)(?:serve|deploy|to_deployment)", name=("name=", "1"), receiver=True,
-             paths=("entrypoint=",), needs="prefect", **PREFECT),
+    replace(PREFECT, functions=("flow=",), paths=("flow_location=", "entrypoint="), calls=r"prefect\.deployments(?:\.\w+)*"
+            r"\.(?:Deployment(?:\.build_from_flow)?|RunnerDeployment\.\w+|DeploymentSpec)"),
+    replace(PREFECT, calls=r"(?!prefect\.)(?:.+\.)(?:serve|deploy|to_deployment)", name=("name=", "1"), receiver=True,
+            paths=("entrypoint=",), needs="prefect"),
     # Dagster
     Notation("dagster", r"dagster\.(?:job|graph|pipeline|define_asset_job|graph_asset|repository)", name=("name=", "1")),
     Notation("dagster", r"dagster\.(?:asset|multi_asset|op|solid|asset_check|graph_multi_asset|observable_source_asset)", "step",

@@ -1,4 +1,4 @@
-"""Azure ML, Step Functions, Data Factory, SageMaker and Vertex: pipelines and jobs in the files of clouds."""
+"""Azure ML, Data Factory, SageMaker and Vertex: pipelines and jobs in the files of clouds."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mlops_audit.resources import attributes, beside, image, resource
 from mlops_audit.stages import below, commands, container_facts, keys, pairs, pipeline, step, texts
 
 # What must stand in a file for a reader of this module to find anything there: nothing else is parsed.
-YAML_MARKS = re.compile(rb"azureml|script_name|create_job|create_monitor|^type:\s*pipeline|^command:|^StartAt|workerPoolSpecs", re.MULTILINE)
-JSON_MARKS = re.compile(rb'"(?:StartAt|activities|typeProperties|Steps|workerPoolSpecs)"\s*:|azureml')
+YAML_MARKS = re.compile(rb"azureml|script_name|create_job|create_monitor|^type:\s*pipeline|^command:|workerPoolSpecs", re.MULTILINE)
+JSON_MARKS = re.compile(rb'"(?:activities|typeProperties|Steps|workerPoolSpecs)"\s*:|azureml')
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
@@ -119,23 +119,6 @@ def _azureml_1(path: str, document: Node) -> Iterator[Fact]:
         yield step(key, path, node.line, "azureml", pipeline=name, runs=(posixpath.normpath(script),) if script else None)
 
 
-def _is_states(document: Node) -> bool:
-    return bool(document.at("StartAt")) and bool(pairs(document, "States"))
-
-
-def _states(path: str, document: Node) -> Iterator[Fact]:
-    name = posixpath.basename(path).partition(".")[0]
-    yield pipeline(name, path, document.line, "stepfunctions")
-    waiting = [document]
-    while waiting:
-        machine = waiting.pop()
-        for key, state in pairs(machine, "States"):
-            if state.at("Type") == "Task":
-                yield step(key, path, state.line, "stepfunctions", pipeline=name, resource=state.at("Resource"))
-            waiting.extend(below(state, "Branches"))
-            waiting.extend(n for n in (state.get("Iterator"), state.get("ItemProcessor")) if n is not None)
-
-
 def _is_data_factory(document: Node) -> bool:
     held = document.get("properties")
     return held is not None and (
@@ -191,7 +174,6 @@ def _vertex_job(path: str, document: Node) -> Iterator[Fact]:
 SHAPES: tuple[tuple[Callable[[Node], bool], Callable[[str, Node], Iterable[Fact]]], ...] = (
     (_is_azureml, _azureml),
     (_is_azureml_1, _azureml_1),
-    (_is_states, _states),
     (_is_data_factory, _data_factory),
     (_is_sagemaker, _sagemaker),
     (_is_vertex_job, _vertex_job),

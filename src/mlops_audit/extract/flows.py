@@ -21,6 +21,7 @@ MARKS = re.compile(
     rb"|quixstreams|pika|watchdog|watchfiles|functions_framework"
 )
 ALIAS = re.compile(r"\b([\w.]+)\s+as\s+(\w+)")
+SCRIPT = re.compile(r"[\w./ -]+\.(?:py|R|r|ipynb|sh|ya?ml|json|sql)")
 ARTIFACT = re.compile(r"\b(?:Input|Output)\[|\b(?:Input|Output)Path\b|\bAnnotated\[")
 DATA_SCHEDULE = re.compile(r"\b(?:Dataset|Asset|DatasetAlias|AssetWatcher|DatasetAll|DatasetAny)\w*\(|^\[(?!\s*\])|^\(\w+\s*[|&]")
 CONTINUOUS = "@continuous"
@@ -146,24 +147,30 @@ class _File:
         for key in notation.functions:
             for text in values(call.arguments.get(key)):
                 found.update(dict.fromkeys(self.function(text)))
-        folder = "".join(values(self.first(call, notation.folder))[:1])
+        folder = self.folder(call, notation)
         for key in notation.paths:
             for text in values(call.arguments.get(key)):
                 script = text.partition(":")[0] if re.search(r"\.py:\w+$", text) else text
-                if re.fullmatch(r"[\w./ -]+\.(?:py|R|r|ipynb|sh|ya?ml|json|sql)", script):
-                    found.setdefault(self.inside(folder, script))
-        if folder and not found and re.fullmatch(r"[\w./-]+", folder) and not notation.shell:
-            found.setdefault(self.inside("", folder))
+                if SCRIPT.fullmatch(script):
+                    found.update(dict.fromkeys(self.places(folder or "", script)))
+        if folder and not found and not notation.shell:
+            found.setdefault(self.places("", folder)[0])
         for key in notation.pipelines:
             found.update(dict.fromkeys(values(call.arguments.get(key))))
         return tuple(found)
 
-    def inside(self, folder: str, script: str) -> str:
-        """A script's path relative to the root; folders are given from the root or from the file itself."""
-        joined_path = posixpath.join(folder, script) if re.fullmatch(r"[\w./-]*", folder) else script
-        if joined_path.startswith(("./", "../")) and "/" in self.path:
-            return beside(self.path, joined_path) if joined_path.startswith("../") else posixpath.normpath(joined_path)
-        return posixpath.normpath(joined_path.lstrip("/"))
+    def folder(self, call: code.Called, notation: Notation) -> str | None:
+        """The folder of a script that is given as a literal; None when it is not known."""
+        given = "".join(values(self.first(call, notation.folder))[:1])
+        # an attribute such as `settings.source_directory` or a call keeps its source text
+        known = re.fullmatch(r"[\w./-]*", given) and not re.fullmatch(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", given)
+        return given if known else None
+
+    def places(self, folder: str, script: str) -> tuple[str, ...]:
+        """Where a script may stand: seen from the root, where programs are started, or from the file itself."""
+        whole = posixpath.normpath(posixpath.join(folder, script.lstrip("/")))
+        near = beside(self.path, whole)
+        return (near,) if whole.startswith("..") else tuple(dict.fromkeys((whole, near)))
 
     def function(self, text: str) -> tuple[str, ...]:
         """`module:function` for a name that is imported from elsewhere."""
@@ -187,8 +194,8 @@ class _File:
         parts = [word for key in notation.words for word in values(call.arguments.get(key))]
         if parts and all(isinstance(call.arguments.get(k, ()), tuple) for k in notation.words):
             texts.append(joined(parts))
-        folder = "".join(values(self.first(call, notation.folder))[:1])
-        directory = self.inside("", folder) if re.fullmatch(r"[\w./-]+", folder) else ""
+        folder = self.folder(call, notation)
+        directory = "?" if folder is None else self.places("", folder)[0] if folder else ""
         for text in texts:
             # an argument that is no literal keeps its source text, which is no shell text
             if text and not re.fullmatch(r"[\w.]+(?:\(.*|\[.*)?", text, re.DOTALL):

@@ -173,8 +173,12 @@ def _tracked(path: str, document: Node) -> Iterator[Fact]:
     wdir = document.at("wdir")
 
     def named(node: Node | None) -> tuple[str, ...]:
-        found = [item.at("path") for item in (node.list if node is not None else ()) if item.at("path")]
-        return tuple(name if "://" in name else beside(path, posixpath.join(wdir, name)) for name in found)
+        found = []
+        for item in node.list if node is not None else []:
+            name, repository = item.at("path"), item.at("repo", "url")
+            local = name and "://" not in name and not repository
+            found.append(beside(path, posixpath.join(wdir, name)) if local else f"{repository}#{name}" if repository else name)
+        return tuple(filter(None, found))
 
     yield step(
         path, path, 1, "dvc-file", outs=named(outs), deps=named(deps), md5=held["md5"] or document.at("md5"),
