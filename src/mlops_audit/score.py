@@ -213,5 +213,5 @@ def outcomes(thresholds: Thresholds, findings: Sequence[Finding], level: int) ->
         grave = SEVERITIES[: SEVERITIES.index(thresholds.severity) + 1]
         count = sum(severity(finding) in grave for finding in findings)
         wanted = f"no finding that is {' or '.join(grave)}"
-        checked.append(Outcome("severity", wanted, f"{count} found", count == 0))
+        checked.append(Outcome("severity", wanted, str(count), count == 0))
     return checked

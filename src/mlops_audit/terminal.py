@@ -172,7 +172,7 @@ class _Page:
 
     def way_up(self) -> None:
         following = self.document["maturity"]["next"]
-        if not following:
+        if not following or not following["fixes"]:
             return
         self.title(f"The cheapest way to level {following['level']}, {following['title']}")
         for number, aspect in enumerate(following["fixes"], 1):

@@ -44,7 +44,7 @@ class Word(click.ParamType):  # type: ignore[type-arg]
             raise Misuse(f"unknown {self.what} {word!r}{_near(word, self.words())}")
         return word
 
-    def get_metavar(self, param: click.Parameter, *context: Any) -> str | None:
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str | None:
         return None if callable(self._words) else f"[{'|'.join(self._words)}]"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
