@@ -1,4 +1,4 @@
-"""Build services of clouds and clusters: Cloud Build, CodeBuild, Taskcluster, Tekton."""
+"""Build services of clouds: Cloud Build, CodeBuild, Taskcluster."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
         b"phases:" in data and b"commands:" in data
     ):
         reader = _codebuild
-    elif b"tekton.dev/" in data:
-        reader = _tekton
     elif (
         name in (".taskcluster.yml", ".taskcluster.yaml")
         or (b"provisionerId" in data and b"taskQueueId" in data)
@@ -183,60 +181,3 @@ def _tasks(document: Node) -> Iterator[Node]:
             stack.extend(reversed(node.value))
         else:
             stack.extend(child for _, child in reversed(node.items))
-
-
-# ---------------------------------------------------------------------------------------------------- Tekton
-
-
-def _tekton(document: Node, path: str, lines: list[str]) -> Iterator[Fact]:
-    if "tekton.dev/" not in document.at("apiVersion"):
-        return
-    name = (
-        document.at("metadata", "name")
-        or document.at("metadata", "generateName").rstrip("-")
-        or posixpath.basename(path)
-    )
-    annotations = document.get("metadata", "annotations")
-    events = annotations.at("pipelinesascode.tekton.dev/on-event") if annotations is not None else ""
-    triggers = kept(
-        {
-            "triggers": tuple(
-                sorted({"pull_request" if "pull" in e else "push" for e in re.findall(r"\w+", events)})
-            )
-        }
-    )
-    shared: dict[str, TraitValue] = {"unit": f"{path}#{name}", "system": "tekton", **triggers}
-    kind = document.at("kind")
-    if kind in ("Task", "ClusterTask", "TaskRun", "Pipeline", "PipelineRun"):
-        spec = document.get("spec") or document
-        needs = tuple(t.at("taskRef", "name") for t in _tekton_tasks(spec) if t.at("taskRef", "name"))
-        yield automation.job(name, path, document.line, {**shared, **kept({"needs": needs})})
-        bodies = [spec, *(t.get("taskSpec") for t in _tekton_tasks(spec)), spec.get("taskSpec")]
-        for body in bodies:
-            for step in (body.get("steps") or Node([], 1)).list if body is not None else []:
-                yield from _tekton_step(step, path, lines, shared)
-
-
-def _tekton_tasks(spec: Node) -> list[Node]:
-    tasks = spec.get("tasks") or spec.get("pipelineSpec", "tasks")
-    return tasks.list if tasks is not None else []
-
-
-def _tekton_step(step: Node, path: str, lines: list[str], shared: dict[str, TraitValue]) -> Iterator[Fact]:
-    traits = {**shared, **kept({"step": step.at("name"), "masked": step.at("onError") == "continue"})}
-    if step.at("image"):
-        yield automation.image(step.at("image"), path, step.line_of("image"), traits)
-    script = step.get("script")
-    if script is not None and script.text and not re.match(r"#!.*\b(?:python|node)", script.text):
-        found = script_of(script, lines)
-        text = re.sub(
-            r"\$\((params|workspaces|results|context|inputs|outputs)\.([\w.-]+)\)", r"${\1.\2}", found.text
-        )
-        yield from automation.commands(Script(text, found.line, found.flat), path, traits)
-        return
-    words = [item for key in ("command", "args") for item in (step.get(key) or Node([], 1)).list if item.text]
-    if words:
-        text = re.sub(
-            r"\$\(([\w.-]+)\)", r"${\1}", " ".join(f"'{w.text}'" if " " in w.text else w.text for w in words)
-        )
-        yield from automation.commands(Script(text, words[0].line, flat=True), path, traits)
