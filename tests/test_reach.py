@@ -162,7 +162,8 @@ def test_a_function_handed_to_a_call_is_run_with_the_function_that_hands_it() ->
 
 
 def test_what_only_tests_call_is_not_run_by_automation() -> None:
-    facts = files("train.py", "tests/test_a.py") + [
+    facts = [
+        *files("train.py", "tests/test_a.py"),
         Fact(Kind.IMPORT, "train.fit", Site("tests/test_a.py", 1), {"module": "train"}, Zone.TEST),
         Fact(Kind.CALL, "fit", Site("train.py", 3)),
     ]
