@@ -68,6 +68,13 @@ def test_yaml_scalars_stay_the_text_of_the_file(text: str, path: tuple[str, ...]
     assert one(text).at(*path) == value
 
 
+def test_a_colon_inside_a_word_of_a_flow_sequence_is_yaml_1_2() -> None:
+    text = "a: &n 1\ncommand: [uvicorn, main:app, nvidia/cuda:12]\nb: *n\n"
+    assert flat(one(text)) == [
+        ("a", "1", 1), ("command", "uvicorn", 2), ("command", "main:app", 2), ("command", "nvidia/cuda:12", 2), ("b", "1", 1),
+    ]  # fmt: skip
+
+
 def test_yaml_tags_of_cloudformation_and_gitlab_are_kept() -> None:
     node = one("a: !Ref Bucket\nb: !GetAtt\n  - x\n  - y\nc: !reference [.base, script]\nd: !Sub {k: v}\n")
     assert [node.get(key).tag for key in "abcd"] == ["!Ref", "!GetAtt", "!reference", "!Sub"]  # type: ignore[union-attr]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 2_000_000
 MAX_DEPTH = 64
 MAX_NODES = 200_000
+MAX_SLOW = 200_000  # characters for the YAML parser in Python, 100 a millisecond
 
 T = TypeVar("T")
 
@@ -160,33 +161,43 @@ def yaml(data: bytes) -> list[Node]:
         raise ParseFailure("a NUL byte in a text file")
     text = re.sub("[\x85\u2028\u2029]", " ", text)  # line ends for YAML, but for nobody who counts lines
     try:
-        return list(_yaml_documents(_yaml_events(text)))
+        try:
+            return list(_yaml_documents(_events_from_c(text)))
+        except ImportError:
+            pass  # no wheel of the C parser for this platform: the same events, slower
+        except ParseFailure as failure:
+            # libyaml knows YAML 1.1 only, which has no colon inside a plain word of `[main:app]`
+            if "unexpected ':'" not in failure.reason or len(text) > MAX_SLOW:
+                raise
+        return list(_yaml_documents(_events_from_python(text)))
     except ParseFailure:
         raise
     except (ValueError, AttributeError, IndexError, TypeError, RecursionError, MemoryError) as error:
         raise ParseFailure(f"no valid YAML: {error}") from error
 
 
-def _yaml_events(text: str) -> Iterator[Any]:
+def _events_from_c(text: str) -> Iterator[Any]:
+    from _ruamel_yaml import CParser
+
+    def events() -> Iterator[Any]:
+        parser = CParser(text)
+        while parser.check_event():
+            yield parser.get_event()
+
+    yield from _with_failures(events())
+
+
+def _events_from_python(text: str) -> Iterator[Any]:
+    from ruamel.yaml import YAML
+
+    if len(text) > MAX_SLOW:
+        raise ParseFailure(f"larger than {MAX_SLOW} characters, and no fast YAML parser is installed")
+    yield from _with_failures(iter(YAML(typ="safe", pure=True).parse(text)))
+
+
+def _with_failures(events: Iterator[Any]) -> Iterator[Any]:
     from ruamel.yaml.error import YAMLError
 
-    try:
-        from _ruamel_yaml import CParser
-    except ImportError:  # no wheel of the C parser for this platform: the same events, slower
-        from ruamel.yaml import YAML
-
-        if len(text) > MAX_BYTES // 4:
-            raise ParseFailure(f"larger than {MAX_BYTES // 4}, without the C parser for YAML") from None
-
-        events = iter(YAML(typ="safe", pure=True).parse(text))
-    else:
-
-        def from_c() -> Iterator[Any]:
-            parser = CParser(text)
-            while parser.check_event():
-                yield parser.get_event()
-
-        events = from_c()
     try:
         yield from events
     except YAMLError as error:
