@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_BYTES = 2_000_000
 MAX_DEPTH = 64
 MAX_NODES = 200_000
-MAX_SLOW = 200_000  # characters for the YAML parser in Python, 100 a millisecond
+MAX_SLOW = 200_000  # characters for the YAML parser in Python, about 100 a millisecond
 
 T = TypeVar("T")
 
