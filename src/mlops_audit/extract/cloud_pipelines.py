@@ -42,7 +42,6 @@ def _is_azureml(document: Node) -> bool:
 
 
 def _azureml(path: str, document: Node) -> Iterator[Fact]:
-    schema = document.at("$schema").lower()
     name = document.at("name") or document.at("display_name") or document.at("experiment_name") or path
     if document.get("create_job") is not None or document.get("create_monitor") is not None:
         yield from _azureml_schedule(path, document, name)
@@ -54,17 +53,6 @@ def _azureml(path: str, document: Node) -> Iterator[Fact]:
             yield from _azureml_job(path, key, job, f"{path}#{key}", name)
     elif document.get("command") is not None or document.get("task") is not None or document.get("trial") is not None:
         yield from _azureml_job(path, name, document, path, "")
-    else:
-        form = re.search(r"/(\w+)\.schema\.json", schema)
-        kinds = {"endpoint": "endpoint", "deployment": "deployment", "model": "model", "data": "data", "environment": "environment",
-                 "compute": "compute", "registry": "registry", "workspace": "workspace", "store": "feature_store"}  # fmt: skip
-        kind = next((kind for end, kind in kinds.items() if form and form[1].lower().endswith(end)), "")
-        if kind:
-            script = document.at("code_configuration", "scoring_script")
-            folder = document.at("code_configuration", "code")
-            runs = (beside(path, posixpath.join(folder, script)),) if script else None
-            yield resource(kind, Site(path, document.line), "azureml", attributes(document), id=name, runs=runs, unit=path,
-                           triggers=("continuous",) if kind == "deployment" and "online" in schema else None)  # fmt: skip
 
 
 def _azureml_schedule(path: str, document: Node, name: str) -> Iterator[Fact]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 
-from mlops_audit.facts import Fact
+from mlops_audit.facts import Fact, Kind
 from mlops_audit.parse import Node, json_document, yaml
 from mlops_audit.resources import beside
 from mlops_audit.stages import below, container_facts, is_yes, pairs, pipeline, step, texts
@@ -64,7 +64,9 @@ def _argo(path: str, document: Node) -> Iterator[Fact]:
                    typed="yes" if typed else None)  # fmt: skip
         body = template.get("container") or template.get("script")
         if body is not None:
-            yield from container_facts(path, body, template.at("name"), system, own)
+            # the image is told by the reader of Kubernetes manifests
+            found = container_facts(path, body, template.at("name"), system, own)
+            yield from (fact for fact in found if fact.kind is not Kind.IMAGE)
 
 
 
