@@ -181,13 +181,17 @@ def test_lines_are_those_of_the_text() -> None:
 def test_a_command_knows_the_conditions_around_it() -> None:
     script = "if [ $acc -gt 80 ]; then\n  if ready; then\n    deploy\n  fi\nelse\n  stop\nfi\nafter"
     assert one(script, "deploy").guards == ("ready", "[ $acc -gt 80 ]")
-    assert one(script, "stop").guards == ("! [ $acc -gt 80 ]",)
+    assert one(script, "stop").guards == ("not ([ $acc -gt 80 ])",)
     assert one(script, "after").guards == ()
 
 
 def test_a_here_document_is_kept_with_its_line() -> None:
     found = one("python - <<EOF\nimport x\nEOF\n", "python - <<EOF")
     assert (found.document, found.document_line) == ("import x\n", 2)
+
+
+def test_a_linter_told_to_exit_with_zero_is_masked() -> None:
+    assert one("pylint --exit-zero src", "pylint --exit-zero src").masked
 
 
 def test_a_background_command_is_told() -> None:

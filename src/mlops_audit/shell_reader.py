@@ -241,7 +241,7 @@ class Reader(Words):
             self.past("then")
             found.extend(self.sequence(frozenset({"elif", "else", "fi"})))
         if self.next_is("else"):
-            self.guards = (f"! {test}", *outer)
+            self.guards = (f"not ({test})", *outer)
             self.at += 1
             found.extend(self.sequence(frozenset({"fi"})))
         self.past("fi")
@@ -387,7 +387,7 @@ class Reader(Words):
             words, text = ["python", *words], f"python {text}"
         record = Record(
             " ".join(text.split())[:MAX_TEXT], line, self.directory, tuple(words), self.guards, launcher,
-            masked=self.ignores and not asks, unchecked=not self.stops, shown=name not in _SILENT, asks_status=asks,
+            masked=(self.ignores and not asks) or "--exit-zero" in words, unchecked=not self.stops, shown=name not in _SILENT, asks_status=asks,
         )  # fmt: skip
         found = [record]
         if document is not None:
