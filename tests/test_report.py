@@ -99,6 +99,14 @@ def test_long_evidence_is_cut_and_the_rest_counted() -> None:
     assert (len(aspect["evidence"]), aspect["evidence_left_out"]) == (5, 4)
 
 
+def test_risks_are_those_of_what_is_missing_gravest_first() -> None:
+    risks = document_of(made(MIXED, FOUND, LACKS))["risks"]
+    graves = [risk["severity"] for risk in risks]
+    assert graves == sorted(graves, key=["critical", "major", "minor"].index)
+    assert graves[0] == "critical"
+    assert not {"data/versioning", "data/validation", "data/rag-index"} & {risk["aspect"] for risk in risks}
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_the_same_report_gives_the_same_bytes(format: str) -> None:
     assert render(made(MIXED, FOUND, LACKS), format) == render(made(MIXED, FOUND, LACKS), format)
