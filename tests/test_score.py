@@ -210,6 +210,13 @@ def test_there_is_no_way_above_the_top() -> None:
     assert cheapest_way_up(findings({}, "pass"), LEVELS) == []
 
 
+def test_no_way_up_is_told_when_a_gate_asks_for_what_has_no_finding() -> None:
+    made = findings({"model/environment": "partial", "model/prompt-management": "na"})
+    tracked = {"model/experiment-tracking", "data/versioning", "data/lineage"}
+    assert cheapest_way_up([f for f in made if f.aspect.id != "model/training-pipeline"], LEVELS) == []
+    assert cheapest_way_up([f for f in made if f.aspect.id not in tracked], LEVELS) == []
+
+
 def test_the_way_up_reaches_the_next_level_and_no_cheaper_set_does() -> None:
     random = Random(3)
     for _ in range(40):

@@ -105,7 +105,7 @@ def render(report: Report, format: str, *, color: bool = False, width: int = 100
 
         return json.dumps(sarif(document), indent=2) + "\n"
     if format == "markdown":
-        from mlops_audit.template import filled
+        from mlops_audit.markdown import filled
 
         return filled("report.md.j2", document)
     if format == "terminal":

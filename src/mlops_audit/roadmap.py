@@ -102,7 +102,8 @@ def _gain(finding: Finding) -> int:
 
 
 def cheapest_way_up(findings: Sequence[Finding], levels: Sequence[Level]) -> list[Finding]:
-    """The cheapest set of findings whose fixes open every gate of the next level; [] at the top.
+    """The cheapest set of findings whose fixes open every gate of the next level; [] at the top, and when a gate asks
+    for an aspect that has no finding.
 
     Each closed `all` gate needs all the aspects that close it, each closed `any` gate one of them, and an aspect may
     serve several gates. Cheapest is the least effort in weeks, then the fewest fixes, then what has been begun, then
@@ -129,7 +130,8 @@ def cheapest_way_up(findings: Sequence[Finding], levels: Sequence[Level]) -> lis
             sorted(place[aspect] for aspect in chosen),
         )
 
-    known = forced & set(by_id)
-    sets = {frozenset(known | set(picked)) for picked in product(*filter(None, choices))}
+    if not all(choices) or not forced <= set(by_id):
+        return []
+    sets = {frozenset(forced | set(picked)) for picked in product(*choices)}
     best = min(sets, key=cost)
     return sorted((by_id[a] for a in best), key=lambda f: (WEEKS[f.rule.effort], place[f.aspect.id]))
