@@ -157,19 +157,73 @@ def matcher(patterns: tuple[str, ...], ignore_case: bool = False) -> Callable[[s
     """A test whether a whole text matches any of the globs.
 
     `*` stands for any run of characters, dots, slashes and line ends included, `?` for one character; `**/` at
-    the beginning of a pattern also matches nothing. There are no other special characters, so that matching
-    never backtracks far.
+    the beginning of a pattern also matches nothing. There are no other special characters and nothing is compiled
+    to a regular expression: building a matcher costs little, and matching never backtracks.
     """
-    parts = []
+    exact: set[str] = set()
+    prefixes: list[str] = []
+    suffixes: list[str] = []
+    infixes: list[str] = []
+    others: list[tuple[str, ...]] = []
     for pattern in patterns:
-        head = ""
-        if pattern.startswith("**/"):
-            head, pattern = "(?:.*/)?", pattern[3:]
-        body = re.sub(r"(?:\\\*)+", ".*", re.escape(pattern)).replace(r"\?", ".")
-        parts.append(head + body)
-    flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
-    match = re.compile("|".join(parts) if parts else r"(?!)", flags).fullmatch
-    return lambda text: match(text) is not None
+        written = pattern.lower() if ignore_case else pattern
+        for glob in (written[3:], f"*/{written[3:]}") if written.startswith("**/") else (written,):
+            pieces = tuple(re.sub(r"\*+", "*", glob).split("*"))
+            if "?" in glob or len(pieces) > 3 or (len(pieces) == 3 and (pieces[0] or pieces[2])):
+                others.append(pieces)
+            elif len(pieces) == 1:
+                exact.add(glob)
+            elif len(pieces) == 3:
+                infixes.append(pieces[1])
+            elif pieces[0] and pieces[1]:
+                others.append(pieces)
+            else:
+                (suffixes if pieces[1] else prefixes).append(pieces[0] or pieces[1])
+    starts, ends = tuple(prefixes), tuple(suffixes)
+
+    def matches(text: str) -> bool:
+        text = text.lower() if ignore_case else text
+        return (
+            text in exact
+            or text.startswith(starts)
+            or text.endswith(ends)
+            or any(infix in text for infix in infixes)
+            or any(_fits(text, pieces) for pieces in others)
+        )
+
+    return matches
+
+
+def _fits(text: str, pieces: tuple[str, ...]) -> bool:
+    """Whether a text is the pieces in their order with anything between them."""
+    first, last = pieces[0], pieces[-1]
+    if len(pieces) == 1:
+        return len(text) == len(first) and _find(text, first, 0) == 0
+    end = len(text) - len(last)
+    if end < len(first) or _find(text[: len(first)], first, 0) != 0 or _find(text[end:], last, 0) != 0:
+        return False
+    at = len(first)
+    for piece in pieces[1:-1]:
+        at = _find(text[:end], piece, at)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
+
+
+def _find(text: str, piece: str, start: int) -> int:
+    """Where a piece with `?` for any character first stands in a text, -1 for nowhere."""
+    if "?" not in piece:
+        return text.find(piece, start)
+    literal = max(piece.split("?"), key=len)
+    offset = piece.index(literal) if literal else 0
+    at = text.find(literal, start + offset)
+    while at >= 0 and at - offset + len(piece) <= len(text):
+        begin = at - offset
+        if all(mark in ("?", text[begin + n]) for n, mark in enumerate(piece)):
+            return begin
+        at = text.find(literal, at + 1)
+    return -1
 
 
 class Facts:
