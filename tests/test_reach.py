@@ -171,3 +171,15 @@ def test_what_only_tests_call_is_not_run_by_automation() -> None:
     assert {f.site.path for f in tested if f.reached.systems} == {"tests/test_a.py"}
     started = Reach([*facts, command("python train.py")]).lend(facts)
     assert {f.site.path for f in started if f.reached.systems} == {"train.py"}
+
+
+def test_a_test_uses_the_own_files_that_it_imports_or_starts_also_by_its_conftest() -> None:
+    imported = Fact(Kind.IMPORT, "pkg.train", Site("tests/conftest.py", 1), {"module": "pkg.train"}, Zone.TEST)
+    started = Fact(
+        Kind.COMMAND, "python train.py", Site("tests/test_b.py", 3), {"system": "python"}, Zone.TEST
+    )
+    more = files("tests/conftest.py", "tests/test_b.py", "other/test_c.py")
+    uses = Reach([*PATHS, *more, imported, started]).uses()
+    assert uses["tests/test_a.py"] == ("src/pkg/__init__.py", "src/pkg/train.py")
+    assert "train.py" in uses["tests/test_b.py"]
+    assert "other/test_c.py" not in uses

@@ -89,7 +89,7 @@ def examine(tree: Tree, pack: Pack) -> tuple[Facts, list[Problem], dict[str, tup
     lent = reach.lend(extracted)
     kinds = kinds_of(Facts(lent), pack.kinds)
     training, serving = ({e.fact.site.path for e in kinds.get(side, ())} for side in ("trains", "serves"))
-    facts = Facts(lent, reach.sides(training, serving))
+    facts = Facts(lent, reach.sides(training, serving), reach.uses())
     return facts, problems, kinds
 
 

@@ -237,10 +237,17 @@ class Facts:
         imports   the modules that its file imports
         calls     the names that its file calls
         sides     `trains`, `serves` or `both`: which side's files import its file, itself counted
+        uses      the project's own files that its file imports or starts
     """
 
-    def __init__(self, facts: Iterable[Fact], sides: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        facts: Iterable[Fact],
+        sides: Mapping[str, str] | None = None,
+        uses: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         self.sides = sides or {}
+        self.uses = uses or {}
         self._all = sorted(facts, key=lambda f: (f.site.path, f.site.cell, f.site.line, f.kind, f.name))
         self._by_kind: dict[Kind, list[Fact]] = defaultdict(list)
         self._names: dict[Kind, dict[str, list[Fact]]] = {}
@@ -261,7 +268,7 @@ class Facts:
 
     def where(self, kept: Callable[[Fact], bool]) -> Facts:
         """Those facts that a condition keeps."""
-        return Facts(filter(kept, self._all), self.sides)
+        return Facts(filter(kept, self._all), self.sides, self.uses)
 
     def of(self, kind: Kind) -> Sequence[Fact]:
         """All facts of a kind, in the order of path and line."""
@@ -294,6 +301,8 @@ class Facts:
             return tuple(self._calls.get(fact.site.path, ()))
         if name == "sides":
             return values(self.sides.get(fact.site.path))
+        if name == "uses":
+            return self.uses.get(fact.site.path, ())
         return values(fact.traits.get(name))
 
 

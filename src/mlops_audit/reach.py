@@ -47,6 +47,7 @@ class Reach:
                 self._add_automation(fact)
         self._add_definitions(facts)
         self._tests = frozenset(fact.site.path for fact in facts if fact.zone is Zone.TEST)
+        self._foreign = frozenset(fact.site.path for fact in facts if fact.zone is Zone.FOREIGN)
         self._reached = self._walk()
 
     def _add_import(self, fact: Fact) -> None:
@@ -156,6 +157,31 @@ class Reach:
             path: "both" if path in trains and path in serves else "trains" if path in trains else "serves"
             for path in sorted(trains | serves)
         }
+
+    def uses(self) -> Mapping[str, tuple[str, ...]]:
+        """For each file the project's own files that it imports or starts; tests do so by their helpers too."""
+        found: dict[str, tuple[str, ...]] = {}
+        for path in {*self._imports, *self._tests}:
+            seen, stack = {path}, [path]
+            while stack:
+                here = stack.pop()
+                for target in self._used_by(here):
+                    if target not in seen:
+                        seen.add(target)
+                        if target in self._tests and path in self._tests:
+                            stack.append(target)
+            own = seen - self._tests - self._foreign - {path}
+            if own:
+                found[path] = tuple(sorted(own))
+        return found
+
+    def _used_by(self, path: str) -> set[str]:
+        """What a file imports or starts; a test is given what its folder's conftest.py prepares."""
+        used = {*self._imports.get(path, ()), *map(_path, self._edges.get(path, ()))}
+        if path in self._tests:
+            above = [path[:at] for at, sign in enumerate(path) if sign == "/"]
+            used.update(p for folder in ["", *above] if (p := f"{folder}/conftest.py".lstrip("/")) in self._tests)
+        return used
 
     def _closure(self, paths: Iterable[str]) -> set[str]:
         seen = set(paths)

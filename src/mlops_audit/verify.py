@@ -20,7 +20,7 @@ Files = Mapping[str, str]
 MARK = re.compile(r"evidence:\s*([^#\n]+?)\s*(?:-->|\*/)?\s*$")
 # Traits of reach: what depends on them changes when a file is moved or becomes a notebook.
 NOTHING = (Verdict.MISSING, Verdict.NA)
-REACHED = frozenset({"runs", "triggers", "sides"})
+REACHED = frozenset({"runs", "triggers", "sides", "uses"})
 HASH_COMMENTS = (
     ".py",
     ".yaml",
@@ -189,7 +189,7 @@ def the_order_of_facts_changes_nothing(example: Example, aspect: Aspect, rule: R
     kinds = frozenset(aspect.applies_to)
     one, other = (
         judge(aspect, rule, facts, kinds),
-        judge(aspect, rule, Facts(reversed(list(facts)), facts.sides), kinds),
+        judge(aspect, rule, Facts(reversed(list(facts)), facts.sides, facts.uses), kinds),
     )
     same = [(e.signal, e.fact.site) for e in one.evidence] == [
         (e.signal, e.fact.site) for e in other.evidence
