@@ -18,6 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "cli",
         "words",
         "verify",
+        "__init__",
         "audit config",
         "report",
         "roadmap location sarif terminal explain",
@@ -33,14 +34,14 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "code_expressions",
         "code_names",
         "automation code_text code_values stages",
-        "shell resources packages placeholders",
+        "resources packages placeholders",
+        "shell",
         "shell_reader",
         "shell_prefixes",
         "shell_words",
         "shell_tokens",
         "parse safe line_hash notations dockerfile templates documents",
         "facts",
-        "__init__",
     )
 )
 

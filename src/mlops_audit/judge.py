@@ -108,14 +108,26 @@ def _holds(clause: Clause, held: Mapping[str, bool], all_of: Mapping[str, bool])
 
 
 def _lacks(clauses: Sequence[Clause], firm: Mapping[str, bool]) -> tuple[str, ...]:
-    """What the nearest clause still needs."""
+    """What the nearest clause still needs: the one that lacks least, then the one that has most.
+
+    Alternatives are one need: `A, B or C`.
+    """
     options = []
     for clause in clauses:
-        missing = [name for name in clause.all if not firm[name]]
-        if clause.any and sum(firm[name] for name in clause.any) < clause.at_least:
-            missing.extend(name for name in clause.any if not firm[name])
-        options.append(tuple(missing))
-    return min(options, key=len, default=())
+        needs = [name for name in clause.all if not firm[name]]
+        held = sum(firm[name] for name in (*clause.all, *clause.any))
+        for _ in range(max(0, clause.at_least - sum(firm[name] for name in clause.any)) if clause.any else 0):
+            needs.append(_alternatives([name for name in clause.any if not firm[name]]))
+        options.append((len(needs), -held, tuple(dict.fromkeys(needs))))
+    return min(options, key=lambda option: option[:2], default=(0, 0, ()))[2]
+
+
+def _alternatives(names: Sequence[str]) -> str:
+    """A few alternatives in words; a long list is cut, since any of them would do."""
+    shown = list(names[:3])
+    if len(names) > 3:
+        return f"{', '.join(shown)} or another of {len(names)}"
+    return " or ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
 
 
 def _evidence(found: Mapping[str, Iterable[Fact]]) -> tuple[Evidence, ...]:
