@@ -183,3 +183,24 @@ def test_a_test_uses_the_own_files_that_it_imports_or_starts_also_by_its_conftes
     assert uses["tests/test_a.py"] == ("src/pkg/__init__.py", "src/pkg/train.py")
     assert "train.py" in uses["tests/test_b.py"]
     assert "other/test_c.py" not in uses
+
+
+def test_a_task_of_an_included_taskfile_is_reached_by_its_name_space() -> None:
+    path = "infra/project-cloud/Taskfile.yml"
+    facts = [
+        *files("Taskfile.yml", path, "train.py"),
+        command("python train.py", path, "apply", system="task"),
+        command("task infra:cloud:apply"),
+    ]
+    lent = Reach(facts).lend(facts)
+    assert next(f for f in lent if f.name == "train.py").reached.systems == {"github", "task"}
+
+
+def test_poe_as_a_plugin_of_poetry_runs_its_task() -> None:
+    facts = [
+        *files("pyproject.toml", "train.py"),
+        command("python train.py", "pyproject.toml", "train", system="poe"),
+        command("poetry poe train"),
+    ]
+    lent = Reach(facts).lend(facts)
+    assert next(f for f in lent if f.name == "train.py").reached.systems == {"github", "poe"}

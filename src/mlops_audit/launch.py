@@ -27,7 +27,7 @@ READERS = frozenset({
 
 # Programs before the one that matters: word (and subcommand) -> how many words they take, options aside.
 WRAPPERS: Mapping[tuple[str, ...], int] = {
-    ("poetry", "run"): 2, ("uv", "run"): 2, ("pipenv", "run"): 2, ("pdm", "run"): 2, ("rye", "run"): 2, ("pixi", "run"): 2,
+    ("poetry", "run"): 2, ("poetry", "poe"): 1, ("pipx", "run"): 2, ("uv", "run"): 2, ("pipenv", "run"): 2, ("pdm", "run"): 2, ("rye", "run"): 2, ("pixi", "run"): 2,
     ("conda", "run"): 2, ("mamba", "run"): 2, ("micromamba", "run"): 2, ("hatch", "run"): 2, ("coverage", "run"): 2,
     ("dotenv", "run"): 2, ("doppler", "run"): 2, ("aws-vault", "exec"): 3, ("op", "run"): 2, ("infisical", "run"): 2,
     ("accelerate", "launch"): 2, ("ray", "job"): 3, ("xvfb-run",): 1, ("srun",): 1, ("mpirun",): 1, ("horovodrun",): 1,
@@ -407,9 +407,21 @@ def _task(program: str, rest: list[str], here: tuple[str, ...], repository: Repo
     if not names:
         yield from units[:1] if program in ("make", "gmake", "just") else units
     for name in names:
-        yield from (
-            unit for unit in units if unit.partition("#")[2] in (name, f"testenv:{name}", name.split("-")[0])
-        )
+        found = [u for u in units if u.partition("#")[2] in (name, f"testenv:{name}", name.split("-")[0])]
+        yield from found or (_included_task(name, repository) if program == "task" else ())
+
+
+def _included_task(name: str, repository: Repository) -> list[str]:
+    """The task `space:name` of a Taskfile that is included under a name space: its folder bears that name."""
+    paths = [p for file in ("Taskfile.yml", "Taskfile.yaml") for p in repository.suffixes.get(file, ())]
+    spaces = name.split(":")
+    for depth in range(1, len(spaces)):
+        task = ":".join(spaces[depth:])
+        for path in sorted(paths):
+            unit = f"{path}#{task}"
+            if spaces[depth - 1] in PurePosixPath(path).parent.name and unit in repository.units.get(path, ()):
+                return [unit]
+    return []
 
 
 def _stages(rest: list[str], here: tuple[str, ...], repository: Repository) -> Iterator[str]:
