@@ -208,7 +208,25 @@ def test_asciidoc_is_read() -> None:
 def test_carriage_returns_marks_and_utf_16_do_not_matter() -> None:
     text = "# A\r\n\r\n## B\r\n\r\nWords.\r\n"
     for data in (text.encode(), text.encode("utf-8-sig"), text.encode("utf-16")):
-        assert [(f.name, f.site.line) for f in extract("a.md", data)] == [("A", 1), ("B", 3)]
+        found = [(f.name, f.site.line) for f in extract("a.md", data) if f.kind is Kind.HEADING]
+        assert found == [("A", 1), ("B", 3)]
+
+
+def test_sentences_tell_whether_they_deny_plan_or_ask() -> None:
+    text = (
+        "# Service\n\nWe roll out by canary. We do not monitor drift.\n\n- [ ] check for drift\n- models are signed\n\n"
+        "## Next steps\n\nShadow deployment.\n\n```\ncanary in code\n```\n"
+    )
+    found = [f for f in extract("README.md", text.encode()) if f.kind is Kind.SENTENCE]
+    assert [(f.name, f.site.line, "negated" in f.traits) for f in found] == [
+        ("Service", 1, False),
+        ("We roll out by canary.", 3, False),
+        ("We do not monitor drift.", 3, True),
+        ("[ ] check for drift", 5, True),
+        ("models are signed", 6, False),
+        ("Next steps", 8, True),
+        ("Shadow deployment.", 10, True),
+    ]
 
 
 def test_what_only_has_the_name_of_a_document_gives_nothing() -> None:

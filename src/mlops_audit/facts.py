@@ -32,6 +32,7 @@ class Kind(str, enum.Enum):
     INSTRUCTION = "instruction"
     RESOURCE = "resource"
     HEADING = "heading"
+    SENTENCE = "sentence"
 
     __str__ = str.__str__
 
@@ -307,7 +308,8 @@ class Facts:
 
 
 # Kinds whose names are words for people or paths rather than identifiers.
-CASELESS = frozenset({Kind.HEADING, Kind.FILE, Kind.DEPENDENCY, Kind.COMMAND, Kind.COMPARISON, Kind.STRING,
+CASELESS = frozenset({Kind.HEADING,
+        Kind.SENTENCE, Kind.FILE, Kind.DEPENDENCY, Kind.COMMAND, Kind.COMPARISON, Kind.STRING,
                       Kind.SETTING, Kind.JOB, Kind.DEFINITION, Kind.STEP, Kind.PIPELINE, Kind.MANIFEST})  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_audit.catalogue import Aspect
-from mlops_audit.facts import Fact, Facts, Strength, holds
+from mlops_audit.facts import Fact, Facts, Kind, Strength, Zone, holds
 from mlops_audit.rules import Clause, KindRule, Rule, Signal
 
 
@@ -87,6 +87,21 @@ def judge(aspect: Aspect, rule: Rule, facts: Facts, kinds: frozenset[str], proje
     if any(_holds(c, all_of, all_of) for c in (*rule.passes, *rule.partial)):
         return Finding(aspect, rule, Verdict.PARTIAL, evidence, lacks, project)
     return Finding(aspect, rule, Verdict.MISSING, (), lacks, project)
+
+
+def unsupported_claims(findings: Iterable[Finding], facts: Facts) -> list[tuple[str, Fact]]:
+    """Sentences of the project's documents that claim a practice of which nothing was found: (aspect, sentence).
+
+    Prose is no evidence; a claim that nothing supports is worth showing. Negations and plans claim nothing.
+    """
+    found = []
+    for finding in findings:
+        if finding.verdict is not Verdict.MISSING or not finding.rule.claims:
+            continue
+        for fact in facts.named(Kind.SENTENCE, finding.rule.claims):
+            if fact.zone is Zone.SOURCE and "negated" not in fact.traits:
+                found.append((finding.aspect.id, fact))
+    return found
 
 
 def best(findings: Iterable[Finding]) -> Finding:

@@ -12,7 +12,7 @@ from mlops_audit.facts import Kind, Zone
 
 VERDICTS = ("pass", "partial", "missing", "na")
 EFFORTS = ("quick", "medium", "long")
-RULE_KEYS = ("why", "fix", "references", "effort", "risk", "signals", "pass", "partial", "na", "examples")
+RULE_KEYS = ("why", "fix", "references", "effort", "claims", "risk", "signals", "pass", "partial", "na", "examples")
 RISK_KEYS = ("risk", "probability", "impact", "mitigation")
 CLAUSE_KEYS = ("all", "any", "none", "at_least")
 
@@ -84,6 +84,7 @@ class Rule:
     partial: tuple[Clause, ...]
     na: tuple[Clause, ...]
     examples: tuple[Example, ...]
+    claims: tuple[str, ...] = ()  # globs over sentences of prose that claim the practice; never evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +222,7 @@ class _Reader:
             partial=self.clauses(root, "partial", signals),
             na=self.clauses(root, "na", signals),
             examples=self.examples(root.get("examples")),
+            claims=self.words(root.get("claims"), vocabulary),
         )
 
     def signals(

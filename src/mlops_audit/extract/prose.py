@@ -19,6 +19,21 @@ READ_WORDS = 20_000  # words below one heading that are looked at
 
 SUFFIXES = frozenset({"", ".md", ".markdown", ".mdx", ".qmd", ".rmd", ".rst", ".adoc", ".txt"})
 
+MAX_SENTENCES = 2_000
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
+PLAN = re.compile(
+    r"\b(?:to-?do|roadmap|future|planned|plans?|next steps?|in progress|not (?:yet )?(?:done|implemented|included|in scope)|"
+    r"out of scope|limitations?|ideas?|improvements?|wish ?list|possible|further work|backlog|non-goals?|references?|"
+    r"resources|links|further reading|acknowledgements?|table of contents|contents|changelog|prerequisites)\b",
+    re.IGNORECASE,
+)
+DENIAL = re.compile(
+    r"\b(?:not|no|never|without|cannot|can't|don't|doesn't|didn't|isn't|aren't|won't|haven't|hasn't|lacks?|missing|todo|tbd|wip|"
+    r"will|would|could|should|might|may|plan(?:s|ned|ning)?|future|upcoming|soon|later|consider|ideally|optional(?:ly)?|"
+    r"if you|you can|in progress|coming|instead of|rather than|e\.g\.)\b|\?",
+    re.IGNORECASE,
+)
+
 # A decimal number or per cent that measures something: no version, section or licence number.
 NUMBER = re.compile(
     r"(?<![\w.,=<>~^/-])[-+±]?\d{1,9}(?:[.,]\d+)?\s?(?:%|per ?cent\b)|(?<![\w.=<>~^/-])[-+±]?\d{1,9}\.\d+(?![\w.]*\.\d|[\w-])",
@@ -55,6 +70,7 @@ def extract(path: str, data: bytes) -> Iterator[Fact]:
     else:
         blocks = list(markdown(body, before))
     yield from _headings(path, blocks)
+    yield from _sentences(path, blocks)
     if matter:
         yield from _front_settings(path, matter)
 
@@ -121,6 +137,30 @@ def _heading(path: str, heading: Block, below: Sequence[Block], parents: tuple[s
     if cells and is_filled(cells, name):
         traits["table"] = "yes"
     return Fact(Kind.HEADING, name, Site(path, heading.line), traits)
+
+
+def _sentences(path: str, blocks: Sequence[Block]) -> Iterator[Fact]:
+    """The sentences, list items and headings of a document, with whether they deny, plan or ask."""
+    planned: list[tuple[int, bool]] = []  # headings above, and whether they announce what is not done
+    count = 0
+    for block in blocks:
+        if block.form not in ("heading", "text", "item", "cell", "label"):
+            continue
+        text = plain(block.text)
+        if block.form == "heading":
+            planned = [(level, plan) for level, plan in planned if level < block.level]
+            planned.append((block.level, bool(PLAN.search(text))))
+        unticked = block.text.lstrip().startswith("[ ]")
+        for sentence in SENTENCE_END.split(text):
+            words = " ".join(sentence.split())[:300]
+            if len(words) < 4:
+                continue
+            denied = unticked or any(plan for _, plan in planned) or DENIAL.search(words) is not None
+            traits: dict[str, TraitValue] = {"form": block.form, **({"negated": "yes"} if denied else {})}
+            yield Fact(Kind.SENTENCE, words, Site(path, block.line), traits)
+            count += 1
+            if count >= MAX_SENTENCES:
+                return
 
 
 def _has_numbers(text: str) -> bool:
