@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "__main__",
         "cli",
         "words",
-        "verify",
+        "verify check pages",
         "__init__",
         "audit config",
         "report",

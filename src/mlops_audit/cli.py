@@ -17,6 +17,7 @@ from mlops_audit.words import (
     PROFILES,
     SEVERITIES,
     Commands,
+    ExistingFile,
     Folder,
     Level,
     Misuse,
@@ -198,14 +199,98 @@ def explain(aspect: str, format: str, packs: tuple[Path, ...], color: str) -> in
 
 @commands.command("rules")
 @click.option("--format", "format", type=Word("format", ("terminal", "json")), default="terminal", show_default=True)
+@click.option("--write-docs", "pages", type=click.Path(path_type=Path), metavar="DIR",
+              help="Write a page for each aspect, and their index, into a folder instead.")
 @RULES
-def list_rules(format: str, packs: tuple[Path, ...]) -> int:
+def list_rules(format: str, pages: Path | None, packs: tuple[Path, ...]) -> int:
     """List all aspects: id, weight, title, kinds of project that it is asked of."""
     from mlops_audit import catalogue
     from mlops_audit.explain import rule_list
 
+    if pages is not None:
+        _write_pages(pages, packs)
+        return PASSED
     _write(rule_list(_rules(packs), catalogue.load(), format), utf8=format == "json")
     return PASSED
+
+
+def _write_pages(folder: Path, packs: Sequence[Path]) -> None:
+    """The pages of all rules; a page that is there already and no longer made is taken away."""
+    from mlops_audit import catalogue
+    from mlops_audit import pages as made
+
+    found = made.pages(_rules(packs), catalogue.load())
+    try:
+        for path, text in found.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            _write_file(folder / path, text)
+        for page in sorted(folder.glob("*/*.md")):
+            if page.relative_to(folder).as_posix() not in found and page.read_text("utf-8").startswith(made.MADE):
+                page.unlink()
+    except OSError as error:
+        raise Misuse(f"--write-docs: {str(folder)!r} cannot be written: {error.strerror}") from error
+    _say(f"wrote {len(found)} pages to {folder}")
+
+
+@commands.command()
+@click.argument("pack", type=Folder(), required=False)
+def verify(pack: Path | None) -> int:
+    """Verify a PACK of rules (the built-in one when left out): its examples, and the laws that every rule obeys."""
+    from mlops_audit.rules import RuleError
+    from mlops_audit.verify import verify_folder
+
+    try:
+        rules, faults = verify_folder(pack)
+    except RuleError as error:
+        raise Misuse(str(error)) from error
+    _write_lines([str(fault) for fault in faults])
+    _say(f"{_counted(rules, 'rule')}: {_counted(len(faults), 'fault') if faults else 'no faults'}")
+    return FAILED if faults else PASSED
+
+
+@commands.command()
+@click.argument("files", type=ExistingFile(), nargs=-1, metavar="[FILES]...")
+def check(files: tuple[Path, ...]) -> int:
+    """Check changed FILES, each by itself: can it be read, which evidence does it no longer give. No score.
+
+    Exits 1 when a file cannot be read: an audit would not see what it states. Evidence that went away since HEAD is a
+    note and fails nothing.
+    """
+    from mlops_audit.check import check as check_files
+    from mlops_audit.config import ConfigError
+    from mlops_audit.repository import RepositoryError
+
+    root = _root_of(Path.cwd())
+    paths = [_inside(file, root) for file in files]
+    try:
+        checked = check_files(root, paths, _configured(root, None, False).exclude)
+    except (ConfigError, RepositoryError) as error:
+        raise Misuse(str(error)) from error
+    lines = [f"{fault.site}: {fault.reason}" for fault in checked.faults]
+    _write_lines([*lines, *map(str, checked.losses)])
+    return FAILED if checked.faults else PASSED
+
+
+def _root_of(folder: Path) -> Path:
+    """The nearest folder at or above this one that holds a repository, else this one; no variable of git is asked."""
+    return next((place for place in (folder, *folder.parents) if (place / ".git").exists()), folder)
+
+
+def _inside(file: Path, root: Path) -> str:
+    path = Path(os.path.abspath(file))
+    if not path.is_relative_to(root):
+        raise Misuse(f"{str(file)!r} lies outside the repository {str(root)!r}")
+    return path.relative_to(root).as_posix()
+
+
+def _write_lines(lines: Sequence[str]) -> None:
+    from mlops_audit.safe import plain
+
+    _write("".join(f"{plain(line)}\n" for line in lines))
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 @commands.command()

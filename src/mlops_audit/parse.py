@@ -297,7 +297,7 @@ def _tag(event: Any) -> str:
 def syntax_tree(language: str, data: bytes) -> tree_sitter.Node:
     """The root of the syntax tree of a text; tree-sitter recovers from errors and never recurses.
 
-    `language` is one of "json", "toml", "hcl", "dockerfile", "bicep". The tree is that of the decoded text in
+    `language` is one of "json", "toml", "hcl", "bicep". The tree is that of the decoded text in
     UTF-8: take texts from its nodes, not from `data`.
     """
     import importlib

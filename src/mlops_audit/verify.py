@@ -7,9 +7,10 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from mlops_audit.audit import examine
-from mlops_audit.catalogue import Aspect
+from mlops_audit.audit import examine, rule_pack
+from mlops_audit.catalogue import Aspect, data_folder, load
 from mlops_audit.facts import Facts, Kind, Zone
 from mlops_audit.judge import Finding, Verdict, judge
 from mlops_audit.rules import Example, Pack, Rule
@@ -54,6 +55,18 @@ def finding_of(files: Files, aspect: Aspect, rule: Rule, pack: Pack) -> Finding:
     """The finding for one aspect on files given as texts, as if the aspect applied."""
     facts, _, _ = examine(Tree.of(files), pack)
     return judge(aspect, rule, facts, frozenset(aspect.applies_to))
+
+
+def verify_folder(folder: Path | None) -> tuple[int, list[Fault]]:
+    """The number of rules of a pack's folder (the shipped one for None) and all their faults.
+
+    Raises RuleError for a pack that does not load.
+    """
+    pack = rule_pack(() if folder is None else (folder,))
+    place = data_folder("rules") if folder is None else folder
+    aspects = {aspect.id: aspect for aspect in load().aspects}
+    rules = [rule for rule in pack.rules if Path(rule.path).is_relative_to(place)]
+    return len(rules), [fault for rule in rules for fault in verify(aspects[rule.id], rule, pack)]
 
 
 def verify(aspect: Aspect, rule: Rule, pack: Pack) -> Iterator[Fault]:
@@ -129,7 +142,7 @@ def code_commented_out_is_missing(example: Example, aspect: Aspect, rule: Rule, 
     if aspect.document:
         return ""
     files = {
-        path: "\n".join(f"# {line}" for line in text.split("\n"))
+        path: "\n".join(f"{_comment_sign(path)} {line}" for line in text.split("\n"))
         for path, text in example.files.items()
         if path.endswith(HASH_COMMENTS)
     }
@@ -207,6 +220,10 @@ LAWS: tuple[Law, ...] = (
     names_given_by_as_change_nothing,
     the_order_of_facts_changes_nothing,
 )
+
+
+def _comment_sign(path: str) -> str:
+    return "//" if path.endswith("Jenkinsfile") else "#"
 
 
 def _shown(finding: Finding) -> str:

@@ -119,6 +119,20 @@ class Folder(click.ParamType):  # type: ignore[type-arg]
         return [CompletionItem(incomplete, type="dir")]
 
 
+class ExistingFile(click.ParamType):  # type: ignore[type-arg]
+    """A file that is there."""
+
+    name = "FILE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        if path.is_dir():
+            raise Misuse(f"{str(value)!r} is a folder; give files, or audit the folder")
+        if not os.path.lexists(path):
+            raise Misuse(f"there is no file {str(value)!r}")
+        return path
+
+
 class Commands(click.Group):
     """The group of commands; an error names the nearest."""
 
