@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from mlops_audit import catalogue, rules
 from mlops_audit.extract import extract
 from mlops_audit.facts import Facts, Problem, Zone
-from mlops_audit.judge import Evidence, Finding, best, judge, kinds_of
+from mlops_audit.judge import Evidence, Finding, best, judge, kinds_of, unsupported_claims
 from mlops_audit.location import locate
 from mlops_audit.projects import split
 from mlops_audit.reach import Reach
@@ -21,7 +21,9 @@ from mlops_audit.tree import PROSE_SUFFIXES, Tree
 
 MACHINE_LEARNING = frozenset({"trains", "serves", "llm"})
 PROFILES: Mapping[str, str] = {"uk-gov": "uk-gov"}  # profile -> the kind that it adds
-PROSE_NAMES = frozenset({"license", "licence", "notice", "authors", "codeowners", "readme", "changelog", ".gitignore"})
+PROSE_NAMES = frozenset(
+    {"license", "licence", "notice", "authors", "codeowners", "readme", "changelog", ".gitignore"}
+)
 
 
 class NothingToAudit(ValueError):
@@ -73,6 +75,7 @@ def audit_tree(
         locations=locate(found, kinds, tree),
         problems=[*tree.skipped, *problems],
         files=len(tree.files),
+        claims=unsupported_claims(found, facts),
         disabled=disabled or {},
     )
     checked = outcomes(thresholds or Thresholds(), found, report.maturity.level.level)
@@ -145,8 +148,13 @@ def _why_nothing(tree: Tree) -> str:
         return "nothing to audit: there are no files"
     own = [file.path.lower() for file in tree.files if file.zone is not Zone.FOREIGN]
     if not own:
-        return f"nothing to audit: all {len(tree.files)} files are examples, documentation or third-party code"
-    if all(PurePosixPath(path).suffix in PROSE_SUFFIXES or PurePosixPath(path).name in PROSE_NAMES for path in own):
+        return (
+            f"nothing to audit: all {len(tree.files)} files are examples, documentation or third-party code"
+        )
+    if all(
+        PurePosixPath(path).suffix in PROSE_SUFFIXES or PurePosixPath(path).name in PROSE_NAMES
+        for path in own
+    ):
         return f"nothing to audit: only documents, no code ({len(tree.files)} files)"
     return (
         "nothing to audit: no sign of machine learning; nothing here trains a model, serves predictions or uses a "

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlops_audit import __version__
 from mlops_audit.catalogue import Catalogue
-from mlops_audit.facts import Problem
+from mlops_audit.facts import Fact, Problem
 from mlops_audit.judge import Evidence, Finding, Verdict
 from mlops_audit.location import Location
 from mlops_audit.roadmap import Step, cheapest_way_up, roadmap
@@ -53,6 +53,7 @@ class Report:
     problems: Sequence[Problem]
     files: int
     catalogue: Catalogue
+    claims: Sequence[tuple[str, Fact]] = ()  # (aspect, sentence) of documents that nothing supports
     disabled: Mapping[str, str] = field(default_factory=dict)
     excluded: Sequence[str] = ()
     thresholds: Sequence[Outcome] = ()
@@ -69,6 +70,7 @@ def report_of(
     locations: Mapping[str, Location] | None = None,
     problems: Sequence[Problem] = (),
     files: int = 0,
+    claims: Sequence[tuple[str, Fact]] = (),
     disabled: Mapping[str, str] | None = None,
 ) -> Report:
     """The report that findings amount to: scores, maturity, anti-patterns and roadmap are all derived from them."""
@@ -88,11 +90,14 @@ def report_of(
         problems=sorted(problems, key=lambda p: (p.site.path, p.site.cell, p.site.line, p.reason)),
         files=files,
         catalogue=catalogue,
+        claims=claims,
         disabled=disabled or {},
     )
 
 
-def render(report: Report, format: str, *, color: bool = False, width: int = 100, unicode: bool = True) -> str:
+def render(
+    report: Report, format: str, *, color: bool = False, width: int = 100, unicode: bool = True
+) -> str:
     """The report as text in one of FORMATS; the last three only matter to the terminal.
 
     Raises ValueError for another format. The same report always gives the same text.
@@ -133,7 +138,8 @@ def document_of(report: Report) -> Document:
             "severities": {s: Counter(map(severity, active))[s] for s in SEVERITIES},
         },
         "thresholds": [
-            {"threshold": o.threshold, "wanted": o.wanted, "found": o.found, "held": o.held} for o in report.thresholds
+            {"threshold": o.threshold, "wanted": o.wanted, "found": o.found, "held": o.held}
+            for o in report.thresholds
         ],
         "pillars": [
             {
@@ -148,12 +154,19 @@ def document_of(report: Report) -> Document:
             {"id": pattern.id, "title": pattern.title, "meaning": pattern.meaning, "because": list(because)}
             for pattern, because in report.anti_patterns
         ],
+        "unsupported_claims": [
+            {"aspect": aspect, "path": fact.site.path, "line": fact.site.line, "text": fact.name}
+            for aspect, fact in report.claims
+        ],
         "risks": _risks(active),
         "roadmap": [_step(step) for step in report.roadmap],
         "problems": [
-            {"path": p.site.path, "line": p.site.line, "cell": p.site.cell, "reason": p.reason} for p in report.problems
+            {"path": p.site.path, "line": p.site.line, "cell": p.site.cell, "reason": p.reason}
+            for p in report.problems
         ],
-        "disabled": [{"aspect": aspect, "reason": reason} for aspect, reason in sorted(report.disabled.items())],
+        "disabled": [
+            {"aspect": aspect, "reason": reason} for aspect, reason in sorted(report.disabled.items())
+        ],
         "excluded": list(report.excluded),
     }
 
@@ -225,7 +238,12 @@ def _maturity(report: Report) -> Document:
         "title": reached.title,
         "meaning": reached.meaning,
         "levels": [
-            {"level": level.level, "title": level.title, "meaning": level.meaning, "reached": level.level <= reached.level}
+            {
+                "level": level.level,
+                "title": level.title,
+                "meaning": level.meaning,
+                "reached": level.level <= reached.level,
+            }
             for level in report.catalogue.levels
         ],
         "gates": [_gate(state) for state in report.maturity.gates],

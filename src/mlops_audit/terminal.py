@@ -53,6 +53,7 @@ def terminal(document: Document, *, color: bool, width: int, unicode: bool) -> s
     page.ladder()
     page.way_up()
     page.anti_patterns()
+    page.claims()
     page.aspects()
     page.fixes()
     page.foot()
@@ -136,10 +137,16 @@ class _Page:
         self.title("Pillars")
         widest = max(len(pillar["title"]) for pillar in self.document["pillars"])
         for pillar in self.document["pillars"]:
-            counts = {v: sum(a["verdict"] == v for a in pillar["aspects"]) for v in ("pass", "partial", "missing", "na")}
+            counts = {
+                v: sum(a["verdict"] == v for a in pillar["aspects"])
+                for v in ("pass", "partial", "missing", "na")
+            }
             tally: list[str | tuple[str, str]] = []
             for verdict, count in counts.items():
-                tally += ["  ", (f"{self.signs[verdict]}{count:<2}", STYLES[verdict] if count else "bright_black")]
+                tally += [
+                    "  ",
+                    (f"{self.signs[verdict]}{count:<2}", STYLES[verdict] if count else "bright_black"),
+                ]
             self.line(f"{pillar['title']:<{widest}}  ", *self.bar(pillar["score"]), *tally)
 
     def bar(self, score: float | None, cells: int = 20) -> list[str | tuple[str, str]]:
@@ -161,7 +168,10 @@ class _Page:
             style = "green" if level["reached"] else "bright_black"
             sign = self.signs["pass" if level["reached"] else "na"]
             row: list[str | tuple[str, str]] = [(f"{sign} {level['level']} {level['title']:<20}", style), " "]
-            row += [(self.signs["open" if g["open"] else "closed"], "green" if g["open"] else "red") for g in gates]
+            row += [
+                (self.signs["open" if g["open"] else "closed"], "green" if g["open"] else "red")
+                for g in gates
+            ]
             self.line(*row)
             for gate in gates:
                 if not gate["open"]:
@@ -185,6 +195,17 @@ class _Page:
             self.title("Anti-patterns")
             for pattern in self.document["anti_patterns"]:
                 self.line((pattern["title"], "bold red"), f": {pattern['meaning']}")
+
+    def claims(self) -> None:
+        claims = self.document["unsupported_claims"]
+        if claims:
+            self.title(
+                f"Claims that nothing supports, of {len(claims)}"
+                if len(claims) > 3
+                else "Claims that nothing supports"
+            )
+            for claim in claims[:3]:
+                self.line((f"{claim['path']}:{claim['line']} ", "cyan"), f"says: {claim['text']}")
 
     def aspects(self) -> None:
         self.title("Aspects")
@@ -228,7 +249,9 @@ class _Page:
             gains = [f"+{effect['pillar_gain']:.1f} {titles[effect['pillar']]}"]
             for opened in effect["opens"]:
                 plural = "gate" if opened["closed"] == 1 else "gates"
-                gains.append(f"opens {opened['gates']} of {opened['closed']} closed {plural} of level {opened['level']}")
+                gains.append(
+                    f"opens {opened['gates']} of {opened['closed']} closed {plural} of level {opened['level']}"
+                )
             if effect["level_after"] != effect["level_before"]:
                 gains.append(f"reaches level {effect['level_after']}")
             self.line(
@@ -255,7 +278,9 @@ class _Page:
             for problem in document["problems"][:5]:
                 self.line((shortened(plain(_site(problem)), 70), "cyan"), f": {problem['reason']}")
             if len(document["problems"]) > 5:
-                self.line((f"and {len(document['problems']) - 5} more; the other formats name them", "bright_black"))
+                self.line(
+                    (f"and {len(document['problems']) - 5} more; the other formats name them", "bright_black")
+                )
 
 
 def _points(score: float | None) -> str:
