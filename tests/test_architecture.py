@@ -25,6 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "markdown",
         "score",
         "judge extract reach projects",
+        "failures",
         "EXTRACTORS launch",
         "rules tree",
         "catalogue repository",

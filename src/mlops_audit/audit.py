@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from mlops_audit import catalogue, rules
 from mlops_audit.extract import extract
-from mlops_audit.facts import Facts, Problem, Zone
+from mlops_audit.facts import Fact, Facts, Problem, Zone, values
 from mlops_audit.judge import Evidence, Finding, best, judge, kinds_of, unsupported_claims
 from mlops_audit.location import locate
 from mlops_audit.projects import split
@@ -93,7 +93,15 @@ def examine(tree: Tree, pack: Pack) -> tuple[Facts, list[Problem], dict[str, tup
     kinds = kinds_of(Facts(lent), pack.kinds)
     training, serving = ({e.fact.site.path for e in kinds.get(side, ())} for side in ("trains", "serves"))
     facts = Facts(lent, reach.sides(training, serving), reach.uses())
+    problems += [_absent_module(fact) for fact in reach.failures.imports]
     return facts, problems, kinds
+
+
+def _absent_module(fact: Fact) -> Problem:
+    module = next(iter(values(fact.traits.get("module"))), fact.name)
+    return Problem(
+        fact.site, f"imports {module}, which the repository lacks: code that fails is partial at best"
+    )
 
 
 def findings(facts: Facts, kinds: Mapping[str, tuple[Evidence, ...]], pack: Pack) -> list[Finding]:

@@ -83,6 +83,10 @@ def _spoken(code: Code, place: Place) -> Iterator[Fact]:
         traits: dict[str, TraitValue] = {"module": i.module}
         if i.relative:
             traits["relative"] = "yes"
+        if i.optional:
+            traits["optional"] = "yes"
+        if i.function:
+            traits["function"] = i.function
         yield Fact(Kind.IMPORT, i.name, place(i.line), _dead(traits, i.dead))
     for c in code.calls:
         traits = dict(c.arguments)

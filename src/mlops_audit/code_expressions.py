@@ -59,16 +59,18 @@ class Around:
     dead: bool = False
     until: int = 0  # the end of the `else` or `except` branch it stands in
     blocks: tuple[ast.Call, ...] = ()  # the calls of the `with` statements around it, innermost first
+    tried: bool = False  # in the body of a `try` that has handlers
 
     def but(
         self, *, guards: Guards | None = None, loop: bool | None = None, main: bool = False, dead: bool = False,
-        until: int | None = None, blocks: tuple[ast.Call, ...] | None = None,
+        until: int | None = None, blocks: tuple[ast.Call, ...] | None = None, tried: bool = False,
     ) -> Around:  # fmt: skip
         """The same with something changed."""
         return Around(
             self.scope, self.definition, self.guards if guards is None else guards,
             self.loop if loop is None else loop, self.main or main, self.dead or dead,
             self.until if until is None else until, self.blocks if blocks is None else blocks,
+            self.tried or tried,
         )  # fmt: skip
 
 
@@ -88,7 +90,7 @@ class Expressions:
     def __init__(self) -> None:
         self.module = Scope("module")
         self.names = Names(self.module)
-        self.imports: list[tuple[str, str, int, bool, bool]] = []  # name, module, line, relative, dead
+        self.imports: list[tuple[str, str, int, bool, bool, bool, str]] = []  # name, module, line, relative, dead
         self.calls: list[tuple[ast.Call, Around, str, str]] = []  # ..., the variable assigned, what it decorates
         self.decorators: list[tuple[ast.expr, Around, str]] = []
         self.definitions: list[Definition] = []

@@ -10,13 +10,18 @@ from mlops_audit.facts import TraitValue
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """An import of `name`; `module` is the part of it that must be a module."""
+    """An import of `name`; `module` is the part of it that must be a module.
+
+    An `optional` one stands in a `try` with handlers, so that its failure is expected; `function` is where it stands.
+    """
 
     name: str
     module: str
     line: int
     relative: bool
     dead: bool
+    optional: bool = False
+    function: str = ""
 
 
 @dataclass(frozen=True, slots=True)

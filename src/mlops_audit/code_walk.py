@@ -148,7 +148,7 @@ class Walk(Expressions):
         self._inner(statement.orelse, around, flow)
 
     def _try(self, statement: ast.Try, around: Around, flow: set[str]) -> None:
-        self._inner(statement.body, around, flow)
+        self._inner(statement.body, around.but(tried=bool(statement.handlers)), flow)
         for handler in statement.handlers:
             if handler.type is not None:
                 self._expressions([handler.type], around)
@@ -196,9 +196,10 @@ class Walk(Expressions):
 
     def _import(self, statement: ast.Import | ast.ImportFrom, around: Around) -> None:
         position, line, dead = end_of(statement), statement.lineno, around.dead
+        place = (around.tried, around.definition.name if around.definition else "")
         if isinstance(statement, ast.Import):
             for alias in statement.names:
-                self.imports.append((alias.name, alias.name, line, False, dead))
+                self.imports.append((alias.name, alias.name, line, False, dead, *place))
                 first = alias.name.partition(".")[0]
                 bound, meant = (alias.asname, alias.name) if alias.asname else (first, first)
                 around.scope.bind(bound, Binding(IMPORT, position, meant, until=around.until))
@@ -209,7 +210,7 @@ class Walk(Expressions):
             module = ".".join((*above, module) if module else above)
         for alias in statement.names:
             name = f"{module}.{alias.name}" if module else alias.name
-            self.imports.append((name, module or alias.name, line, bool(statement.level), dead))
+            self.imports.append((name, module or alias.name, line, bool(statement.level), dead, *place))
             if alias.name == "*":
                 self.names.stars.append(module)
             else:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
+from mlops_audit.failures import failures
 from mlops_audit.launch import Repository, is_module_name, targets_of_command, targets_of_name
 
 WORD = re.compile(r"[A-Za-z_]\w*")
@@ -35,6 +36,7 @@ class Reach:
 
     def __init__(self, facts: Sequence[Fact]) -> None:
         self._repository = Repository.of(facts)
+        self.failures = failures(facts, self._repository)
         self._imports: dict[str, dict[str, Edge]] = defaultdict(dict)
         self._edges: dict[str, dict[str, Edge]] = defaultdict(dict)
         self._systems: dict[str, set[str]] = defaultdict(set)
@@ -58,7 +60,7 @@ class Reach:
             link = Link(fact.site, f"import {fact.name}")
             self._imports[fact.site.path].setdefault(target, Edge(target, link))
             name = fact.name.rpartition(".")[2] if module and fact.name != module[0] else ""
-            top = self._edges[_part(fact.site.path)]
+            top = self._edges[_part(fact.site.path, _definition(fact))]
             if name and not is_module_name(target, name):
                 top.setdefault(_part(target), Edge(_part(target), link))
                 top.setdefault(_part(target, name), Edge(_part(target, name), link))
@@ -140,13 +142,15 @@ class Reach:
         return {u: Reached(chains[u], frozenset(systems[u]), frozenset(triggers[u])) for u in chains}
 
     def lend(self, facts: Iterable[Fact]) -> list[Fact]:
-        """The facts, each with the chain, systems and triggers that run it."""
+        """The facts, each with the chain, systems and triggers that run it; those of code that fails are dead."""
         lent = []
         for fact in facts:
             unit = unit_of(fact)
             reached = self._reached.get(unit)
             if reached is None and unit == fact.site.path:
                 reached = self._reached.get(_part(unit, _definition(fact)))
+            if self.failures.holds(fact) and "dead" not in fact.traits and fact.kind is not Kind.FILE:
+                fact = replace(fact, traits={**fact.traits, "dead": "yes"})
             lent.append(fact if reached is None else replace(fact, reached=reached))
         return lent
 
@@ -180,7 +184,9 @@ class Reach:
         used = {*self._imports.get(path, ()), *map(_path, self._edges.get(path, ()))}
         if path in self._tests:
             above = [path[:at] for at, sign in enumerate(path) if sign == "/"]
-            used.update(p for folder in ["", *above] if (p := f"{folder}/conftest.py".lstrip("/")) in self._tests)
+            used.update(
+                p for folder in ["", *above] if (p := f"{folder}/conftest.py".lstrip("/")) in self._tests
+            )
         return used
 
     def _closure(self, paths: Iterable[str]) -> set[str]:

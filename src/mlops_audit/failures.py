@@ -1,0 +1,99 @@
+"""Code that fails as committed: imports of the project's own modules that are not there."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mlops_audit.facts import Fact, Kind, Zone, values
+from mlops_audit.launch import Repository
+
+# Modules that tools write when they are installed or built, and so are rarely tracked.
+WRITTEN_BY_TOOLS = ("_pb2", "_pb2_grpc", "_version", "version", "__version__", "_generated", "_rc", "_ui")
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Files, and functions of files, that cannot run as committed; `imports` are the ones that fail."""
+
+    files: frozenset[str]
+    functions: frozenset[tuple[str, str]]
+    imports: tuple[Fact, ...]
+
+    def holds(self, fact: Fact) -> bool:
+        """Whether a fact stands in code that fails."""
+        if fact.site.path in self.files:
+            return True
+        return any((fact.site.path, name) in self.functions for name in values(fact.traits.get("function")))
+
+
+def failures(facts: Sequence[Fact], repository: Repository) -> Failures:
+    """What fails because it imports a module that the project itself should hold and does not.
+
+    A module is the project's when its top package is a folder with code that is importable from there. Imports in a
+    `try` with handlers are expected to fail, and those inside a function fail with the function alone. A file that
+    imports a failing file at its top fails with it.
+    """
+    packages = _packages(repository.paths)
+    failing = [
+        fact
+        for fact in facts
+        if fact.kind is Kind.IMPORT
+        and fact.zone in (Zone.SOURCE, Zone.TEST)
+        and fact.site.path.endswith(".py")
+        and not {"dead", "optional"} & set(fact.traits)
+        and _is_absent(fact, packages, repository)
+    ]
+    files = {fact.site.path for fact in failing if "function" not in fact.traits}
+    functions = frozenset(
+        (fact.site.path, name) for fact in failing for name in values(fact.traits.get("function"))
+    )
+    return Failures(_with_importers(files, facts, repository), functions, tuple(failing))
+
+
+def _packages(paths: Iterable[str]) -> Mapping[str, set[str]]:
+    """The folders with Python code below them, by their last name."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        if path.endswith(".py"):
+            place = path.rpartition("/")[0]
+            while place:
+                found[place.rpartition("/")[2]].add(place)
+                place = place.rpartition("/")[0]
+    return found
+
+
+def _is_absent(fact: Fact, packages: Mapping[str, set[str]], repository: Repository) -> bool:
+    module = next(iter(values(fact.traits.get("module"))), fact.name)
+    parts = module.split(".")
+    if len(parts) < 2 or parts[-1].endswith(WRITTEN_BY_TOOLS) or "" in parts:
+        return False
+    here = fact.site.path.rpartition("/")[0]
+    tops = [place for place in packages.get(parts[0], ()) if _beside(place.rpartition("/")[0], here)]
+    if not tops or repository.module(fact.name, fact.site.path, (module,)):
+        return False
+    tail = "/" + "/".join(parts)
+    return not any(f"/{place}".endswith(tail) for place in packages.get(parts[-1], ()))
+
+
+def _beside(root: str, here: str) -> bool:
+    """Whether what lies in a folder is importable from another: the folder is above it, or holds the sources."""
+    return root == "" or here == root or here.startswith(f"{root}/")
+
+
+def _with_importers(files: set[str], facts: Sequence[Fact], repository: Repository) -> frozenset[str]:
+    importers: dict[str, set[str]] = defaultdict(set)
+    if files:
+        for fact in facts:
+            if fact.kind is Kind.IMPORT and not {"dead", "optional", "function"} & set(fact.traits):
+                for target in repository.module(fact.name, fact.site.path, values(fact.traits.get("module")))[
+                    :1
+                ]:
+                    importers[target].add(fact.site.path)
+    found, stack = set(files), list(files)
+    while stack:
+        for importer in importers[stack.pop()] - found:
+            found.add(importer)
+            stack.append(importer)
+    return frozenset(found)

@@ -1,0 +1,61 @@
+"""Code that fails as committed is partial at best: imports of the project's own modules that are not there."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_audit.audit import examine
+from mlops_audit.facts import Kind
+from mlops_audit.rules import Pack
+from mlops_audit.tree import Tree
+
+PROJECT = {
+    "src/__init__.py": "",
+    "src/data/__init__.py": "",
+    "src/data/load.py": "def load():\n    return 1\n",
+}
+
+
+def dead_calls(files: dict[str, str]) -> tuple[set[str], list[str]]:
+    facts, problems, _ = examine(Tree.of({**PROJECT, **files}), Pack((), ()))
+    calls = {fact.name for fact in facts.of(Kind.CALL) if "dead" in fact.traits}
+    return calls, [f"{problem.site}: {problem.reason}" for problem in problems]
+
+
+def test_a_file_that_imports_an_absent_module_of_the_project_is_dead_and_said_so() -> None:
+    calls, problems = dead_calls({"train.py": "from src.data.clean import clean\n\nfit(clean())\n"})
+    assert calls == {"fit", "src.data.clean.clean"}
+    assert problems == [
+        "train.py:1: imports src.data.clean, which the repository lacks: code that fails is partial at best"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from src.data.load import load\n\nfit(load())\n",
+        "from src.data import load\n\nfit(load)\n",
+        "import src.data.load\n\nfit(1)\n",
+        "from sklearn.absent import x\n\nfit(x)\n",
+        "try:\n    from src.data.clean import clean\nexcept ImportError:\n    clean = None\n\nfit(clean)\n",
+        "from src.service_pb2 import Request\n\nfit(Request)\n",
+        "from src.data import absent_name\n\nfit(absent_name)\n",
+    ],
+)
+def test_what_can_be_imported_elsewhere_or_is_expected_to_fail_is_alive(text: str) -> None:
+    assert dead_calls({"train.py": text}) == (set(), [])
+
+
+def test_an_import_inside_a_function_fails_with_the_function_alone() -> None:
+    text = (
+        "def broken():\n    from src.data.clean import clean\n    wash(clean)\n\n\ndef sound():\n    fit(1)\n"
+    )
+    assert dead_calls({"train.py": text})[0] == {"wash"}
+
+
+def test_who_imports_a_failing_file_fails_with_it() -> None:
+    files = {
+        "src/model.py": "from src.data.clean import clean\n\n\ndef train():\n    fit(clean)\n",
+        "main.py": "from src.model import train\n\ntrain()\n",
+    }
+    assert dead_calls(files)[0] == {"fit", "src.model.train"}
