@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "failures",
         "EXTRACTORS launch",
         "rules tree",
-        "catalogue repository",
+        "catalogue repository scaffold",
         "code",
         "code_reader",
         "code_walk",

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from mlops_audit.audit import examine
 from mlops_audit.facts import Zone
 from mlops_audit.parse import ParseFailure
 from mlops_audit.repository import Repository, RepositoryError
+from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree, zone_of, zones_of
 
 
@@ -65,6 +67,36 @@ def paths(root: Path, rev: str | None = None) -> list[str]:
 )
 def test_a_path_stands_in_its_zone(path: str, zone: Zone) -> None:
     assert zone_of(path) is zone
+
+
+def test_files_of_a_template_land_where_the_project_will_have_them() -> None:
+    files = {
+        "cookiecutter.json": "{}",
+        "hooks/post.py": "import mlflow\n",
+        "{{cookiecutter.repo}}/{{cookiecutter.package}}/train.py": "from {{cookiecutter.package}} import x\n{% if a %}\nx()\n{% endif %}\n",
+        "{{cookiecutter.repo}}/.github/workflows/ci.yml.jinja": "on: push\n",
+    }
+    tree = {file.path: (file.placed, file.zone, file.read()) for file in Tree.of(files).files}
+    assert tree["{{cookiecutter.repo}}/{{cookiecutter.package}}/train.py"] == (
+        "project/train.py", Zone.SOURCE, b"from project import x\n\nx()\n\n",
+    )  # fmt: skip
+    assert tree["{{cookiecutter.repo}}/.github/workflows/ci.yml.jinja"][0] == ".github/workflows/ci.yml"
+    assert tree["hooks/post.py"][:2] == ("", Zone.FOREIGN)
+
+
+def test_a_workflow_of_a_template_runs_as_in_the_project_and_is_shown_at_its_own_path() -> None:
+    workflow = "on: {schedule: [{cron: '0 1 * * *'}]}\njobs:\n  train:\n    steps:\n      - run: python -m {{ cookiecutter.package }}.train\n"
+    files = {
+        "cookiecutter.json": "{}",
+        "{{cookiecutter.repo}}/{{cookiecutter.package}}/train.py": "from sklearn.svm import SVC\n\nSVC().fit(x, y)\n",
+        "{{cookiecutter.repo}}/.github/workflows/train.yml": workflow,
+    }
+    facts, problems, _ = examine(Tree.of(files), Pack((), ()))
+    fit = next(fact for fact in facts if fact.name == "sklearn.svm.SVC.fit")
+    assert fit.site.path == "{{cookiecutter.repo}}/{{cookiecutter.package}}/train.py"
+    assert fit.reached.triggers == {"schedule"}
+    assert fit.reached.chain[0].site.path == "{{cookiecutter.repo}}/.github/workflows/train.yml"
+    assert not problems
 
 
 def test_a_template_repository_is_judged_as_the_project_that_it_sets_up() -> None:

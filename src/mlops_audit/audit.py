@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from mlops_audit import catalogue, rules
 from mlops_audit.extract import extract
-from mlops_audit.facts import Fact, Facts, Problem, Zone, values
+from mlops_audit.facts import Fact, Facts, Problem, Site, Zone, values
 from mlops_audit.judge import Evidence, Finding, best, judge, kinds_of, unsupported_claims
 from mlops_audit.location import locate
 from mlops_audit.projects import split
@@ -89,12 +89,37 @@ def examine(tree: Tree, pack: Pack) -> tuple[Facts, list[Problem], dict[str, tup
     """
     extracted, problems = extract(tree.files)
     reach = Reach(extracted)
-    lent = reach.lend(extracted)
+    home = {file.placed: file.path for file in tree.files if file.placed}
+    lent = relocated(reach.lend(extracted), home)
     kinds = kinds_of(Facts(lent), pack.kinds)
-    training, serving = ({e.fact.site.path for e in kinds.get(side, ())} for side in ("trains", "serves"))
-    facts = Facts(lent, reach.sides(training, serving), reach.uses())
-    problems += [_absent_module(fact) for fact in reach.failures.imports]
-    return facts, problems, kinds
+    places = {file.path: file.placed or file.path for file in tree.files}
+    training, serving = (
+        {places[e.fact.site.path] for e in kinds.get(side, ())} for side in ("trains", "serves")
+    )
+    sides = {home.get(path, path): side for path, side in reach.sides(training, serving).items()}
+    uses = {home.get(path, path): used for path, used in reach.uses().items()}
+    problems += [_absent_module(fact) for fact in relocated(reach.failures.imports, home)]
+    return Facts(lent, sides, uses), problems, kinds
+
+
+def relocated(facts: Iterable[Fact], home: Mapping[str, str]) -> list[Fact]:
+    """The facts of a template's files back at the paths where those files stand in the repository."""
+    if not home:
+        return list(facts)
+
+    def back(site: Site) -> Site:
+        return replace(site, path=home.get(site.path, site.path))
+
+    return [
+        replace(
+            fact,
+            site=back(fact.site),
+            reached=replace(
+                fact.reached, chain=tuple(replace(link, site=back(link.site)) for link in fact.reached.chain)
+            ),
+        )
+        for fact in facts
+    ]
 
 
 def _absent_module(fact: Fact) -> Problem:

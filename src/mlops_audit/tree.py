@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +24,7 @@ from mlops_audit.repository import (
     read_regular,
     untracked_listing,
 )
+from mlops_audit.scaffold import filled, placed
 
 MAX_FILE_BYTES = 2_000_000
 MAX_NOTEBOOK_BYTES = 10_000_000
@@ -64,16 +65,18 @@ def zone_of(path: str) -> Zone:
     return Zone.NOTEBOOK if suffix in NOTEBOOK_SUFFIXES else Zone.SOURCE
 
 
-def zones_of(paths: Iterable[str]) -> dict[str, Zone]:
+def zones_of(paths: Collection[str]) -> dict[str, Zone]:
     """The zone of each path of a repository.
 
-    A repository that is a template itself (cookiecutter, copier) is judged as the project that it sets up.
+    A template of projects is judged as the project that it sets up: its own tooling is foreign, its documents are not.
     """
-    paths = list(paths)
-    template = any(path in ("cookiecutter.json", "copier.yml", "copier.yaml") for path in paths)
-    if not template:
-        return {path: zone_of(path) for path in paths}
-    return {path: zone_of(re.sub(r"\{\{[^}]*\}\}", "project", path)) for path in paths}
+    places = placed(paths)
+    zones = {path: zone_of(places.get(path, path)) for path in paths}
+    if places:
+        for path in zones.keys() - places.keys():
+            if PurePosixPath(path).suffix.lower() not in PROSE_SUFFIXES:
+                zones[path] = Zone.FOREIGN
+    return zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class File:
     path: str
     zone: Zone
     read: Callable[[], bytes]
+    placed: str = ""  # in a template of projects: where it lands in the project that is set up
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +104,8 @@ class Tree:
     @classmethod
     def of(cls, files: Mapping[str, str | bytes], name: str = "memory") -> Tree:
         """A tree of texts given in memory: examples of rules and tests are audited like this."""
-        zones = zones_of(files)
-        found = []
-        for path, text in sorted(files.items()):
-            data = text.encode() if isinstance(text, str) else text
-            found.append(File(path, zones[path], partial(bytes, data)))
-        return cls(name, tuple(found))
+        texts = {path: text.encode() if isinstance(text, str) else text for path, text in files.items()}
+        return cls(name, _files(texts, lambda path: partial(bytes, texts[path])))
 
     @classmethod
     @contextmanager
@@ -175,9 +175,22 @@ def _tree(
             skipped.append(Problem(Site(path), "skipped: a path that leads outside the repository"))
         elif not left_out(path):
             kept[path] = entry
-    zones = zones_of(kept)
-    files = tuple(File(path, zones[path], reader(kept[path])) for path in sorted(kept))
+    files = _files(kept, lambda path: reader(kept[path]))
     return Tree(name, files, tuple(skipped), commit)
+
+
+def _files(paths: Collection[str], reader: Callable[[str], Callable[[], bytes]]) -> tuple[File, ...]:
+    """The files of a tree in the order of their paths; those of a template are read as they will be set up."""
+    zones, places = zones_of(paths), placed(paths)
+    found = []
+    for path in sorted(paths):
+        read, place = reader(path), places.get(path, "")
+        found.append(File(path, zones[path], partial(_filled, read) if place else read, place))
+    return tuple(found)
+
+
+def _filled(read: Callable[[], bytes]) -> bytes:
+    return filled(read())
 
 
 def cap_of(path: str) -> int:

@@ -91,15 +91,16 @@ def extract(files: Iterable[File]) -> tuple[list[Fact], list[Problem]]:
 
 
 def extract_file(file: File) -> tuple[list[Fact], list[Problem]]:
-    """The facts and problems of one file."""
-    facts = [Fact(Kind.FILE, file.path, Site(file.path), zone=file.zone)]
+    """The facts and problems of one file, under the path at which it lands when it is part of a template."""
+    path = file.placed or file.path
+    facts = [Fact(Kind.FILE, path, Site(path), zone=file.zone)]
     problems = []
     data: bytes | None = None
-    for extractor in _extractors(file.path):
+    for extractor in _extractors(path):
         try:
             if data is None:
                 data = file.read()
-            facts.extend(replace(fact, zone=file.zone) for fact in extractor(file.path, data))
+            facts.extend(replace(fact, zone=file.zone) for fact in extractor(path, data))
         except ParseFailure as failure:
             problems.append(Problem(Site(file.path, failure.line), failure.reason))
     return facts, problems
