@@ -613,3 +613,11 @@ def test_deep_and_long_code_is_read_or_refused(text: str) -> None:
         reason = failure.reason
     assert "nested too deeply" in reason
     assert all(len(fact.name) <= 2000 for fact in found)
+
+
+def test_bare_magics_of_a_databricks_notebook_are_no_errors_and_elsewhere_they_are() -> None:
+    text = b"import mlflow\n%cd $here\n!ls\nmlflow.autolog()\n"
+    found = list(extract("train.py", b"# Databricks notebook source\n" + text))
+    assert [(f.name, f.site.line, "dead" in f.traits) for f in found if f.kind is Kind.CALL] == [("mlflow.autolog", 5, False)]
+    with pytest.raises(ParseFailure):
+        list(extract("train.py", text))

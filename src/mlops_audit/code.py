@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from mlops_audit import shell
 from mlops_audit.code_reader import Reader
-from mlops_audit.code_text import Text, is_python_2, quiet, repaired, text_of, tree_of
+from mlops_audit.code_text import Text, is_python_2, quiet, repaired, text_of, tree_of, without_magics
 from mlops_audit.code_values import Based, Called, Code, Compared, Defined, Imported, Ran, Said, Valued
 from mlops_audit.code_walk import Walk
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
@@ -35,7 +35,7 @@ def read_text(path: str, text: str) -> Code:
 def read_broken(path: str, data: bytes, failure: ParseFailure) -> Code | None:
     """The code of a file that `read` refused: Python 2 turned into Python 3, or a file without its few broken lines."""
     try:
-        text = repaired(text_of(data), is_python_2(failure))
+        text = repaired(without_magics(text_of(data)), is_python_2(failure))
         return read_text(path, text) if text is not None else None
     except ParseFailure:
         return None
@@ -44,7 +44,7 @@ def read_broken(path: str, data: bytes, failure: ParseFailure) -> Code | None:
 @lru_cache(maxsize=4)
 def _read(path: str, data: bytes) -> Code | ParseFailure:
     try:
-        return read_text(path, text_of(data))
+        return read_text(path, without_magics(text_of(data)))
     except ParseFailure as failure:
         return failure
 
@@ -62,15 +62,23 @@ def facts(code: Code, place: Place) -> Iterator[Fact]:
     for ran in code.commands:
         traits: dict[str, TraitValue] = {"function": ran.function, "guard": ran.guards}
         for command in shell.commands(ran.text, ran.line):
-            directory = "/".join(part for part in (ran.directory, command.directory) if part).replace("{}", "?")
-            yield command_fact(command, "python", place(ran.line), _dead(_present(traits), ran.dead), directory)
+            directory = "/".join(part for part in (ran.directory, command.directory) if part).replace(
+                "{}", "?"
+            )
+            yield command_fact(
+                command, "python", place(ran.line), _dead(_present(traits), ran.dead), directory
+            )
 
 
 def command_fact(
     command: shell.Command, system: str, site: Site, traits: Mapping[str, TraitValue], directory: str = ""
 ) -> Fact:
     """The fact of a command that a Python file or a cell of a notebook runs."""
-    given: dict[str, TraitValue] = {"unit": site.path, "system": system, "directory": directory or command.directory}
+    given: dict[str, TraitValue] = {
+        "unit": site.path,
+        "system": system,
+        "directory": directory or command.directory,
+    }
     if command.masked:
         given["masked"] = "yes"
     if command.background:

@@ -49,6 +49,16 @@ class Text:
         return text[:limit]
 
 
+def without_magics(text: str) -> str:
+    """The text of a script that a notebook server runs as a notebook, its bare `%` and `!` lines left empty.
+
+    Databricks takes them in files that begin with its mark; elsewhere they are no Python.
+    """
+    if not text.startswith("# Databricks notebook source"):
+        return text
+    return re.sub(r"^[%!].*$", "", text, flags=re.MULTILINE)
+
+
 def tree_of(text: str) -> ast.Module:
     """The syntax tree of a text, with the garbage collector and the compiler's warnings switched off.
 
@@ -116,7 +126,10 @@ _PYTHON_3 = tuple(
     (re.compile(pattern, re.MULTILINE), replacement)
     for pattern, replacement in (
         (r"^([ \t]*|.*[:;][ \t]*)print[ \t]*>>[ \t]*[\w.]+[ \t]*,?[ \t]*(.*?)[ \t]*$", r"\1print(\2)"),
-        (r"^([ \t]*|[ \t]*(?:if|else|for|while|try)\b.*:[ \t]*)print[ \t]+(?![ \t(=])(.*?)[ \t]*$", r"\1print(\2)"),
+        (
+            r"^([ \t]*|[ \t]*(?:if|else|for|while|try)\b.*:[ \t]*)print[ \t]+(?![ \t(=])(.*?)[ \t]*$",
+            r"\1print(\2)",
+        ),
         (r"^([ \t]*)exec[ \t]+(?![ \t(=])(.*?)[ \t]*$", r"\1exec(\2)"),
         (r"\bexcept[ \t]+([\w.]+|\([^)\n]*\))[ \t]*,[ \t]*(\w+)[ \t]*:", r"except \1 as \2:"),
         (r"^([ \t]*)raise[ \t]+([\w.]+)[ \t]*,[ \t]*(.*?)[ \t]*$", r"\1raise \2(\3)"),
