@@ -41,7 +41,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "shell_prefixes",
         "shell_words",
         "shell_tokens",
-        "parse safe line_hash notations dockerfile templates documents",
+        "parse budget safe line_hash notations dockerfile templates documents",
         "facts",
     )
 )

@@ -11,14 +11,14 @@ from mlops_audit.code_text import Text, is_python_2, quiet, repaired, text_of, t
 from mlops_audit.code_values import Based, Called, Code, Compared, Defined, Imported, Ran, Said, Valued
 from mlops_audit.code_walk import Walk
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse import NotRead, ParseFailure
 
 
 def read(path: str, data: bytes) -> Code:
     """The code of a Python file. Raises ParseFailure for what this interpreter's grammar cannot read."""
     found = _read(path, data)
     if isinstance(found, ParseFailure):
-        raise ParseFailure(found.reason, found.line)
+        raise found.with_traceback(None)
     return found
 
 
@@ -29,11 +29,13 @@ def read_text(path: str, text: str) -> Code:
         with quiet():
             return Reader(Walk(tree, _package(path)), Text(text)).code()
     except (RecursionError, MemoryError):
-        raise ParseFailure("nested too deeply to be read") from None
+        raise NotRead("nested too deeply to be read") from None
 
 
 def read_broken(path: str, data: bytes, failure: ParseFailure) -> Code | None:
     """The code of a file that `read` refused: Python 2 turned into Python 3, or a file without its few broken lines."""
+    if isinstance(failure, NotRead):
+        return None
     try:
         text = repaired(without_magics(text_of(data)), is_python_2(failure))
         return read_text(path, text) if text is not None else None

@@ -10,9 +10,11 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mlops_audit.parse import ParseFailure, decode
+from mlops_audit.parse import NotRead, ParseFailure, decode
 
 MAX_BYTES = 1_000_000
+MAX_WORDS = 200_000  # names, numbers and signs: a megabyte of `x=1` makes a tree of 600 MB, one of prose a tenth of it
+MAX_FORMATTED = 2_000_000_000  # braces x characters: before 3.12 the time for f-strings grows like that
 
 # What CPython says of the commonest sentences of Python 2.
 _PYTHON_2 = re.compile(
@@ -22,6 +24,8 @@ _PYTHON_2 = re.compile(
 _PYTHON_2_LINE = re.compile(
     r"\s*(?:print\s+[\"'\w]|print\s*>>|exec\s+[\"'\w]|raise\s+[\w.]+\s*,|except\s+[\w.]+\s*,\s*\w+\s*:)|.*(?:`\w|<>|\bur[\"'])"
 )
+_WORD = re.compile(r"\w+|[^\w\s]")
+_FORMATTED = re.compile(r"\b[rR]?[fF][rR]?[\"']")
 _CONFLICT = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
 
 
@@ -64,6 +68,7 @@ def tree_of(text: str) -> ast.Module:
 
     Raises ParseFailure for what is no Python of this interpreter, and says so when it looks like Python 2.
     """
+    _check_density(text)
     try:
         with quiet():
             return ast.parse(text)
@@ -72,13 +77,21 @@ def tree_of(text: str) -> ast.Module:
     except (ValueError, UnicodeError) as error:
         raise ParseFailure(f"no Python: {error}") from None
     except (RecursionError, MemoryError):
-        raise ParseFailure("nested too deeply to be read") from None
+        raise NotRead("nested too deeply to be read") from None
+
+
+def _check_density(text: str) -> None:
+    """Raise NotRead for a text whose syntax tree would take gigabytes or minutes, whatever its size in bytes."""
+    if len(text) > MAX_WORDS and sum(1 for _ in _WORD.finditer(text)) > MAX_WORDS:
+        raise NotRead(f"more than {MAX_WORDS} words of code")
+    if sys.version_info < (3, 12) and text.count("{") * len(text) > MAX_FORMATTED and _FORMATTED.search(text):
+        raise NotRead("too many braces beside formatted strings")
 
 
 def text_of(data: bytes) -> str:
     """The text of a Python file. Raises ParseFailure for files that are too large or no text."""
     if len(data) > MAX_BYTES:
-        raise ParseFailure(f"larger than {MAX_BYTES} bytes")
+        raise NotRead(f"larger than {MAX_BYTES} bytes")
     text = decode(data)
     if "\0" in text:
         raise ParseFailure("contains NUL bytes", text.count("\n", 0, text.index("\0")) + 1)

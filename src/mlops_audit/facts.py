@@ -101,10 +101,15 @@ UNREACHED = Reached()
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What could not be read, and why, in one line; the audit went on without it."""
+    """What could not be read, and why, in one line; the audit went on without it.
+
+    `unread` tells what nobody has looked at (over a cap, out of time, absent from the clone, no regular file) from what
+    is broken as committed.
+    """
 
     site: Site
     reason: str
+    unread: bool = False
 
 
 # Triggers by which automation starts without a person; "manual" and reuse by others are not among them.

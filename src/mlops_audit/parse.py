@@ -33,6 +33,13 @@ class ParseFailure(ValueError):
         self.line = line
 
 
+class NotRead(ParseFailure):
+    """A text that nobody has looked at, or not to its end: over a cap, out of time, absent. It may be sound."""
+
+    def __init__(self, reason: str, line: int = 0) -> None:
+        super().__init__(f"skipped: {reason.removeprefix('skipped: ')}", line)
+
+
 Nodes: TypeAlias = "list[Node]"
 Pairs: TypeAlias = "list[tuple[str, Node]]"
 
@@ -98,7 +105,7 @@ class Node:
             path, node = stack.pop()
             budget -= 1
             if budget < 0:
-                raise ParseFailure(f"more than {MAX_NODES} nodes", node.line)
+                raise NotRead(f"more than {MAX_NODES} nodes", node.line)
             if isinstance(node.value, dict):
                 stack.extend((f"{path}.{key}" if path else key, child) for key, child in reversed(node.items))
             elif isinstance(node.value, list):
@@ -121,7 +128,7 @@ def decode(data: bytes) -> str:
 
 def _check_size(data: bytes) -> None:
     if len(data) > MAX_BYTES:
-        raise ParseFailure(f"larger than {MAX_BYTES} bytes")
+        raise NotRead(f"larger than {MAX_BYTES} bytes")
 
 
 def _once(parser: Callable[[bytes], T]) -> Callable[[bytes], T]:
@@ -138,7 +145,7 @@ def _once(parser: Callable[[bytes], T]) -> Callable[[bytes], T]:
     def parsed(data: bytes) -> T:
         result = attempt(data)
         if isinstance(result, ParseFailure):
-            raise ParseFailure(result.reason, result.line)
+            raise result.with_traceback(None)
         return result
 
     return parsed
@@ -172,7 +179,9 @@ def yaml(data: bytes) -> list[Node]:
         return list(_yaml_documents(_events_from_python(text)))
     except ParseFailure:
         raise
-    except (ValueError, AttributeError, IndexError, TypeError, RecursionError, MemoryError) as error:
+    except (RecursionError, MemoryError):
+        raise NotRead("nested too deeply") from None
+    except (ValueError, AttributeError, IndexError, TypeError) as error:
         raise ParseFailure(f"no valid YAML: {error}") from error
 
 
@@ -191,7 +200,7 @@ def _events_from_python(text: str) -> Iterator[Any]:
     from ruamel.yaml import YAML
 
     if len(text) > MAX_SLOW:
-        raise ParseFailure(f"larger than {MAX_SLOW} characters, and no fast YAML parser is installed")
+        raise NotRead(f"larger than {MAX_SLOW} characters, and no fast YAML parser is installed")
     yield from _with_failures(iter(YAML(typ="safe", pure=True).parse(text)))
 
 
@@ -241,7 +250,7 @@ def _yaml_documents(events: Iterator[Any]) -> Iterator[Node]:
             node, size, depth = anchors[event.anchor]
         elif kind in ("SequenceStartEvent", "MappingStartEvent"):
             if len(stack) >= MAX_DEPTH:
-                raise ParseFailure("nested too deeply", line)
+                raise NotRead("nested too deeply", line)
             empty: list[Node] | dict[str, Node] = [] if kind == "SequenceStartEvent" else {}
             opened = Node(empty, line, _tag(event), keys={} if isinstance(empty, dict) else None)
             stack.append(_Open(opened, event.anchor or "", []))
@@ -262,9 +271,9 @@ def _yaml_documents(events: Iterator[Any]) -> Iterator[Node]:
             above.size += size
             above.depth = max(above.depth, depth + 1)
             if above.size > MAX_NODES:
-                raise ParseFailure(f"more than {MAX_NODES} nodes", line)
+                raise NotRead(f"more than {MAX_NODES} nodes", line)
             if above.depth > MAX_DEPTH:
-                raise ParseFailure("nested too deeply", line)
+                raise NotRead("nested too deeply", line)
         elif node.value != "":
             yield node
 
@@ -353,9 +362,9 @@ def _json_nodes(values: list[tree_sitter.Node]) -> list[Node]:
         if not ready:
             count += 1 + len(below)
             if count > MAX_NODES:
-                raise ParseFailure(f"more than {MAX_NODES} nodes", line)
+                raise NotRead(f"more than {MAX_NODES} nodes", line)
             if depth >= MAX_DEPTH:
-                raise ParseFailure("nested too deeply", line)
+                raise NotRead("nested too deeply", line)
             stack.append((here, True, depth))
             stack.extend((child, False, depth + 1) for child in below)
         elif here.type == "object":
@@ -392,7 +401,9 @@ def toml(data: bytes) -> Node:
     _check_size(data)
     try:
         values = tomli.loads(decode(data))
-    except (tomli.TOMLDecodeError, RecursionError, ValueError) as error:
+    except (RecursionError, MemoryError):
+        raise NotRead("nested too deeply") from None
+    except ValueError as error:
         line = re.search(r"line (\d+)", str(error))
         raise ParseFailure(f"no valid TOML: {error}", int(line[1]) if line else 0) from error
     return _with_lines(values, (), _toml_lines(data), 1)
@@ -452,7 +463,7 @@ def _with_lines(value: object, path: TomlPath, lines: dict[TomlPath, int], above
     """Plain values as Nodes, each at the line of its path or of what it stands in."""
     line = lines.get(path, above)
     if len(path) > MAX_DEPTH:
-        raise ParseFailure("nested too deeply", line)
+        raise NotRead("nested too deeply", line)
     if isinstance(value, dict):
         below = {str(key): _with_lines(item, (*path, str(key)), lines, line) for key, item in value.items()}
         return Node(below, line, keys={key: node.line for key, node in below.items()})

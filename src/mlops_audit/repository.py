@@ -24,7 +24,12 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 200_000
 MAX_DEPTH = 64
 MAX_INDEX_BYTES = 256_000_000
-GIT_SECONDS = 30
+MAX_TREE_BYTES = 20_000_000
+MAX_PATH_BYTES = 4096
+MAX_PATHS_BYTES = 50_000_000  # of all paths of a commit together
+GIT_SECONDS = 8
+
+_WORKTREE = re.compile(r"(?:^|\])[ \t]*worktree[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
 
 LINK_MODE, SUBMODULE_MODE = 0o120000, 0o160000
 
@@ -35,11 +40,15 @@ class RepositoryError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A tracked path with its mode and the id of its blob (hexadecimal)."""
+    """A tracked path with its mode and the id of its blob (hexadecimal).
+
+    `left_out` is set where a sparse checkout leaves it out of the work tree.
+    """
 
     path: str
     mode: int
     blob: str
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +71,24 @@ class Repository:
         except OSError:
             return cls(root, root, root) if _is_git_folder(root) else None
         if stat.S_ISDIR(mode):
-            return cls(root, dot, dot) if _is_git_folder(dot) else None
+            return cls._own(root, dot)
         if not stat.S_ISREG(mode):
             raise RepositoryError(".git is neither a folder nor a file: not followed")
         return cls._linked(root, dot)
+
+    @classmethod
+    def _own(cls, root: Path, dot: Path) -> Repository | None:
+        """The ordinary case, a folder `.git`: none of its parts a link or pipe, and the work tree where it stands."""
+        for name in ("HEAD", "config", "index", "packed-refs"):
+            place = dot / name
+            if os.path.lexists(place) and not stat.S_ISREG(os.lstat(place).st_mode):
+                raise RepositoryError(f".git/{name} is no regular file: not read")
+        if not _is_git_folder(dot):
+            return None
+        elsewhere = _WORKTREE.search(_small_text(dot / "config"))
+        if elsewhere and os.path.realpath(dot / elsewhere[1].strip('"')) != os.path.realpath(root):
+            raise RepositoryError("core.worktree of .git/config points to another folder: not followed")
+        return cls(root, dot, dot)
 
     @classmethod
     def _linked(cls, root: Path, dot: Path) -> Repository:
@@ -76,8 +99,8 @@ class Repository:
         if back and Path(os.path.realpath(folder / back)) == Path(os.path.realpath(dot)):
             common = Path(os.path.normpath(folder / (_small_text(folder / "commondir").strip() or ".")))
             return cls(root, folder, common)
-        worktree = re.search(r"^\s*worktree\s*=\s*(.+?)\s*$", _small_text(folder / "config"), re.MULTILINE)
-        if worktree and Path(os.path.realpath(folder / worktree[1])) == Path(os.path.realpath(root)):
+        worktree = _WORKTREE.search(_small_text(folder / "config"))
+        if worktree and os.path.realpath(folder / worktree[1].strip('"')) == os.path.realpath(root):
             return cls(root, folder, folder)
         raise RepositoryError(
             ".git points to a repository elsewhere that does not know this folder: not followed"
@@ -114,7 +137,7 @@ class Repository:
     def tracked(self) -> list[Entry]:
         """The entries of the index, in its order; of unmerged paths the first stage.
 
-        Raises RepositoryError for an index that is damaged, split or sparse.
+        A split or a sparse index is given to git, in a clean git directory. Raises RepositoryError for a damaged one.
         """
         try:
             data = read_regular(self.folder / "index", MAX_INDEX_BYTES)
@@ -122,7 +145,29 @@ class Repository:
             return []
         except OSError as error:
             raise RepositoryError(f"the index cannot be read: {error.strerror}") from error
-        return list(dict.fromkeys(_index_entries(data, 32 if self._sha256() else 20)))
+        try:
+            found = list(_index_entries(data, 32 if self._sha256() else 20))
+        except _OtherIndex:
+            found = self._listed_by_git(data)
+        return list({entry.path: entry for entry in reversed(found)}.values())[::-1]
+
+    def _listed_by_git(self, index: bytes) -> list[Entry]:
+        """The entries of a split or sparse index as git reads a copy of it, away from all configuration."""
+        with self.clean() as repo:
+            place = Path(repo.git_dir)
+            (place / "index").write_bytes(index)
+            for shared in self.folder.glob("sharedindex.*"):
+                if re.fullmatch(r"sharedindex\.[0-9a-f]{40}", shared.name):
+                    (place / shared.name).write_bytes(read_regular(shared, MAX_INDEX_BYTES))
+            out = _git([f"--git-dir={place}", "ls-files", "-s", "-v", "-z"], place)
+        found = []
+        for row in out.split(b"\0"):
+            about, tab, path = row.partition(b"\t")
+            words = about.split()
+            if tab and len(words) == 4:
+                left_out = words[0] in (b"S", b"s")
+                found.append(Entry(os.fsdecode(path), int(words[1], 8), words[2].decode(), left_out))
+        return found
 
     def _sha256(self) -> bool:
         config = _small_text(self.common / "config")
@@ -139,12 +184,12 @@ class Repository:
 
         with tempfile.TemporaryDirectory(prefix="mlops-audit-") as place:
             clean = Path(place)
-            for name in ("objects/info", "refs/heads", "refs/tags"):
+            for name in ("objects", "refs/heads", "refs/tags"):
                 (clean / name).mkdir(parents=True)
             (clean / "HEAD").write_text("ref: refs/heads/none\n")
             (clean / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
-            objects = os.path.realpath(self.common / "objects")
-            (clean / "objects/info/alternates").write_bytes(os.fsencode(objects) + b"\n")
+            for name in self._object_folders():
+                (clean / "objects" / name).symlink_to(os.path.realpath(self.common / "objects" / name))
             if self.shallow:
                 (clean / "shallow").write_bytes(read_regular(self.common / "shallow", 10_000_000))
             for name, commit in self.refs():
@@ -158,6 +203,27 @@ class Repository:
                     yield repo
                 finally:
                     repo.close()
+
+    def _object_folders(self) -> list[str]:
+        """The folders of the object store, without its `info`: objects that it borrows from elsewhere stay there.
+
+        Raises RepositoryError where something stands among the objects that is no regular file: git would follow a
+        link, and wait for a pipe.
+        """
+        store = self.common / "objects"
+        if store.is_symlink():
+            raise RepositoryError("the objects of the repository are a link: not followed")
+        found = []
+        for folder in os.scandir(store):
+            if not re.fullmatch(r"[0-9a-f]{2}|pack", folder.name):
+                continue
+            if not folder.is_dir(follow_symlinks=False):
+                raise RepositoryError(f"objects/{folder.name} is no folder: not read")
+            for entry in os.scandir(folder.path):
+                if not entry.is_file(follow_symlinks=False):
+                    raise RepositoryError(f"an object in objects/{folder.name} is no regular file: not read")
+            found.append(folder.name)
+        return sorted(found)
 
     def refs(self) -> list[tuple[str, str]]:
         """Branches, tags and remote branches: (full name, id)."""
@@ -194,9 +260,14 @@ class Repository:
 
         name = self.head() + rev[4:] if rev == "HEAD" or rev.startswith(("HEAD~", "HEAD^")) else rev
         try:
-            found = str(repo.git.rev_parse("--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"))
+            words = ("--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+            found = str(repo.git.rev_parse(*words, kill_after_timeout=GIT_SECONDS))
         except (git.GitCommandError, ValueError) as error:
             hint = " (a shallow clone: fetch more history)" if self.shallow else ""
+            if not hint and (self.common / "objects/info/alternates").exists():
+                hint = " (objects borrowed from another repository are not followed)"
+            if not self.head() and rev.startswith("HEAD"):
+                hint = " (there is no commit yet)"
             raise RepositoryError(f"no such revision: {rev!r}{hint}") from error
         if not re.fullmatch(r"[0-9a-f]{40}", found):
             raise RepositoryError(f"no such revision: {rev!r}")
@@ -206,75 +277,143 @@ class Repository:
 def entries_of(repo: git.Repo, commit: str) -> tuple[list[Entry], bool]:
     """The files of a commit in the order of their paths, and whether a cap cut the list short.
 
-    Trees are read one by one with a stack of our own: a git bomb costs the cap and no more.
+    Each tree is read once, and paths are made with a stack of our own: a git bomb costs the cap and no more. Raises
+    RepositoryError for a commit whose own tree is absent or larger than the cap.
     """
+    rows: dict[bytes, list[tuple[bytes, int, str]]] = {}
     found: list[Entry] = []
-    stack = [("", repo.commit(commit).tree, 0)]
-    visited = 0
+    root = _root_of(repo, commit)
+    stack, cut, room, visited = [("", root, 0)], False, MAX_PATHS_BYTES, 0
     while stack:
         place, tree, depth = stack.pop()
         visited += 1
-        if visited > MAX_ENTRIES or len(found) > MAX_ENTRIES:
-            return sorted(found, key=lambda e: e.path), True
-        for binsha, mode, name in tree._cache:
+        if tree not in rows:
+            try:
+                rows[tree] = _rows(repo, tree)
+            except RepositoryError:
+                if tree == root:
+                    raise
+                found.append(Entry(place.rstrip("/"), SUBMODULE_MODE, ""))  # a folder that this clone has not got
+                continue
+        for binsha, mode, name in rows[tree]:
             path = f"{place}{name}"
-            if stat.S_ISDIR(mode):
-                if depth < MAX_DEPTH:
-                    stack.append((f"{path}/", _subtree(repo, binsha, mode, path), depth + 1))
-            else:
+            room -= len(path)
+            if visited > MAX_ENTRIES or len(found) >= MAX_ENTRIES or room < 0:
+                return sorted(found, key=lambda e: e.path), True
+            if not stat.S_ISDIR(mode):
                 found.append(Entry(path, mode, binsha.hex()))
-    return sorted(found, key=lambda e: e.path), False
+            elif depth < MAX_DEPTH and len(path) < MAX_PATH_BYTES:
+                stack.append((f"{path}/", binsha, depth + 1))
+            else:
+                cut = True
+    return sorted(found, key=lambda e: e.path), cut
 
 
-def _subtree(repo: git.Repo, binsha: bytes, mode: int, path: str) -> git.Tree:
-    import git
+def _root_of(repo: git.Repo, commit: str) -> bytes:
+    """The id of a commit's tree."""
+    head = _object(repo, bytes.fromhex(commit), MAX_TREE_BYTES)
+    named = re.match(rb"tree ([0-9a-f]{40})\n", head)
+    if named is None:
+        raise RepositoryError(f"the commit {commit[:12]} is damaged")
+    return bytes.fromhex(named[1].decode())
 
-    return git.Tree(repo, binsha, mode, path)
+
+def _rows(repo: git.Repo, tree: bytes) -> list[tuple[bytes, int, str]]:
+    """The (id, mode, name) of a tree object; names that lead out of their folder are left out."""
+    from git.objects.fun import tree_entries_from_data
+
+    try:
+        rows = tree_entries_from_data(_object(repo, tree, MAX_TREE_BYTES))
+    except (ValueError, IndexError) as error:
+        raise RepositoryError("a tree of the commit is damaged") from error
+    return [(sha, mode, name) for sha, mode, name in rows if name not in ("", ".", "..", ".git") and "/" not in name]
+
+
+def _object(repo: git.Repo, sha: bytes, cap: int) -> bytes:
+    """The bytes of an object. Raises RepositoryError when it is absent, damaged or larger than `cap`."""
+    try:
+        size = repo.odb.info(sha).size
+        if size > cap:
+            raise RepositoryError(f"larger than {cap} bytes")
+        return bytes(repo.odb.stream(sha).read())
+    except (ValueError, KeyError, OSError, AssertionError) as error:
+        if isinstance(error, RepositoryError):
+            raise
+        raise RepositoryError("its content is absent from this clone") from error
 
 
 def blob(repo: git.Repo, entry: Entry, cap: int) -> bytes:
     """The bytes of an entry's blob. Raises RepositoryError when it is absent or larger than `cap`."""
-    try:
-        info = repo.odb.info(bytes.fromhex(entry.blob))
-        if info.size > cap:
-            raise RepositoryError(f"skipped: larger than {cap} bytes")
-        data = repo.odb.stream(bytes.fromhex(entry.blob)).read()
-    except (ValueError, KeyError, OSError) as error:
-        if isinstance(error, RepositoryError):
-            raise
-        raise RepositoryError("skipped: its content is absent from this clone") from error
-    return bytes(data)
+    return _object(repo, bytes.fromhex(entry.blob), cap)
 
 
-def untracked_listing(root: Path) -> list[str]:
+def untracked_listing(root: Path) -> tuple[list[Entry], bool]:
     """The files of a folder that is no repository, minus what its .gitignore files name, as git reads those.
 
-    git runs with a clean git directory of ours; no configuration of the folder is read.
+    Also whether a cap cut the list short. git runs with a clean git directory of ours; no configuration of the folder is
+    read. Where git could be held up, by a .gitignore that is no regular file, all files are listed.
     """
-    import subprocess
-
+    walked, cut, plain = _walked(root)
+    if not plain:
+        return walked, cut
     with tempfile.TemporaryDirectory(prefix="mlops-audit-") as place, _hardened_environment():
         clean = Path(place)
         for name in ("objects/info", "refs/heads"):
             (clean / name).mkdir(parents=True)
         (clean / "HEAD").write_text("ref: refs/heads/none\n")
         (clean / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = false\n")
-        words = [
-            "git",
-            f"--git-dir={clean}",
-            f"--work-tree={root}",
-            "ls-files",
-            "-z",
-            "--others",
-            "--exclude-standard",
-        ]
+        words = [f"--git-dir={clean}", f"--work-tree={root}", "ls-files", "-z", "--others", "--exclude-standard"]
+        kept = {os.fsdecode(path) for path in _git(words, root).split(b"\0") if path}
+    found = [entry for entry in walked if entry.path in kept]
+    nested = [Entry(path, SUBMODULE_MODE, "") for path in kept if path.endswith("/")]
+    return sorted([*found, *nested], key=lambda e: e.path), cut
+
+
+def _walked(root: Path) -> tuple[list[Entry], bool, bool]:
+    """All that stands in a folder, whether a cap cut it short, and whether git can read every .gitignore there.
+
+    Links are entries and never followed; the stack is our own, so that depth costs nothing.
+    """
+    found: list[Entry] = []
+    cut, plain = False, True
+    stack = [("", 0)]
+    while stack:
+        place, depth = stack.pop()
         try:
-            run = subprocess.run(words, cwd=root, capture_output=True, timeout=GIT_SECONDS, check=False)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise RepositoryError(f"git cannot list the folder: {error}") from error
-        if run.returncode:
-            raise RepositoryError("git cannot list the folder")
-    return [os.fsdecode(path) for path in run.stdout.split(b"\0") if path]
+            entries = list(os.scandir(root / place))
+        except OSError:
+            cut = True
+            continue
+        for entry in entries:
+            path = f"{place}{entry.name}"
+            if len(found) >= MAX_ENTRIES:
+                return found, True, plain
+            if entry.is_symlink():
+                found.append(Entry(path, LINK_MODE, ""))
+            elif not entry.is_dir(follow_symlinks=False):
+                found.append(Entry(path, 0o100644, ""))
+                plain = plain and (entry.name != ".gitignore" or entry.is_file(follow_symlinks=False))
+            elif entry.name != ".git":
+                if depth < MAX_DEPTH and len(path) < MAX_PATH_BYTES:
+                    stack.append((f"{path}/", depth + 1))
+                else:
+                    cut = True
+    return found, cut, plain
+
+
+def _git(words: list[str], folder: Path) -> bytes:
+    """What a git command prints. Only inside a hardened environment."""
+    import subprocess
+
+    try:
+        run = subprocess.run(["git", *words], cwd=folder, capture_output=True, timeout=GIT_SECONDS, check=False)
+    except OSError as error:
+        raise RepositoryError(f"git cannot be started: {error.strerror}") from error
+    except subprocess.TimeoutExpired:
+        raise RepositoryError(f"git took more than {GIT_SECONDS} seconds to list the files") from None
+    if run.returncode:
+        raise RepositoryError("git cannot list the files")
+    return run.stdout
 
 
 @contextmanager
@@ -288,7 +427,7 @@ def _hardened_environment() -> Iterator[None]:
     settings = {
         "core.fsmonitor": "false", "core.hooksPath": "/dev/null", "log.showSignature": "false", "gpg.program": "false",
         "protocol.allow": "never", "core.sshCommand": "false", "core.pager": "cat", "credential.helper": "",
-        "submodule.recurse": "false", "gc.auto": "0", "maintenance.auto": "0", "safe.directory": "*",
+        "submodule.recurse": "false", "core.excludesFile": "/dev/null", "gc.auto": "0", "maintenance.auto": "0", "safe.directory": "*",
     }  # fmt: skip
     ours = {
         "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "",
@@ -337,6 +476,10 @@ def _is_git_folder(folder: Path) -> bool:
     return os.path.isfile(head) and not os.path.islink(head) and (folder / "objects").is_dir()
 
 
+class _OtherIndex(RepositoryError):
+    """An index that only git reads: split in two files, or sparse."""
+
+
 def _index_entries(data: bytes, id_bytes: int) -> Iterator[Entry]:
     """The entries of a git index of version 2, 3 or 4 (gitformat-index)."""
     if len(data) < 12 or data[:4] != b"DIRC":
@@ -352,7 +495,9 @@ def _index_entries(data: bytes, id_bytes: int) -> Iterator[Entry]:
         (mode,) = struct.unpack(">I", data[at + 24 : at + 28])
         blob_id = data[at + 40 : at + fixed].hex()
         (flags,) = struct.unpack(">H", data[at + fixed : at + fixed + 2])
-        start = at + fixed + 2 + (2 if flags & 0x4000 and version >= 3 else 0)
+        more = flags & 0x4000 and version >= 3
+        left_out = bool(more and at + fixed + 4 <= len(data) and data[at + fixed + 2] & 0x40)  # skip-worktree
+        start = at + fixed + 2 + (2 if more else 0)
         if version == 4:
             strip, start = _varint(data, start)
             end = data.find(b"\0", start)
@@ -365,10 +510,20 @@ def _index_entries(data: bytes, id_bytes: int) -> Iterator[Entry]:
         if end < 0:
             raise RepositoryError("the index is damaged")
         if mode & 0o170000 == 0o040000:
-            raise RepositoryError("a sparse index cannot be read")
-        yield Entry(os.fsdecode(path), mode, blob_id)
-    if data.find(b"link", at, at + 4) == at:
-        raise RepositoryError("a split index cannot be read")
+            raise _OtherIndex("a sparse index")
+        yield Entry(os.fsdecode(path), mode, blob_id, left_out)
+    if _is_split(data, at, id_bytes):
+        raise _OtherIndex("a split index")
+
+
+def _is_split(data: bytes, at: int, id_bytes: int) -> bool:
+    """Whether the link to a shared index is among the extensions behind the entries."""
+    while at + 8 <= len(data) - id_bytes:
+        if data[at : at + 4] == b"link":
+            return True
+        (size,) = struct.unpack(">I", data[at + 4 : at + 8])
+        at += 8 + size
+    return False
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

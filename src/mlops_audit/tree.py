@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,10 +13,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from mlops_audit.facts import Problem, Site, Zone, globs
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse import NotRead, ParseFailure
 from mlops_audit.repository import (
     LINK_MODE,
     MAX_ENTRIES,
+    MAX_PATH_BYTES,
     SUBMODULE_MODE,
     Entry,
     Repository,
@@ -29,6 +32,8 @@ from mlops_audit.scaffold import filled, placed
 MAX_FILE_BYTES = 2_000_000
 MAX_NOTEBOOK_BYTES = 10_000_000
 MAX_PATH_DEPTH = 64
+MAX_LINK_BYTES = 4096
+MAX_TOTAL_BYTES = 1_000_000_000
 
 FOREIGN_FOLDERS = frozenset({
     "example", "examples", "sample", "samples", "demo", "demos", "tutorial", "tutorials",
@@ -132,50 +137,65 @@ class Tree:
                         try:
                             return blob(repo, entry, cap_of(entry.path))
                         except RepositoryError as error:
-                            raise ParseFailure(str(error)) from error
+                            raise NotRead(str(error)) from error
 
                     return read
 
-                yield _tree(name, entries, from_blob, exclude, commit, cut)
+                def target(entry: Entry) -> str:
+                    try:
+                        return os.fsdecode(blob(repo, entry, MAX_LINK_BYTES))
+                    except RepositoryError:
+                        return ""
+
+                yield _tree(name, entries, from_blob, target, exclude, commit, cut)
             return
         commit, cut = "", False
         if repository is None:
-            entries = [Entry(path, 0o100644, "") for path in untracked_listing(root)]
+            entries, cut = untracked_listing(root)
         else:
             commit = repository.head()
             entries = repository.tracked()
         if len(entries) > MAX_ENTRIES:
             entries, cut = entries[:MAX_ENTRIES], True
         reader = _WorkTree(root)
-        yield _tree(name, entries, reader.reader, exclude, commit, cut)
+        yield _tree(name, entries, reader.reader, reader.target, exclude, commit, cut)
 
 
 def _tree(
     name: str,
     entries: Iterable[Entry],
     reader: Callable[[Entry], Callable[[], bytes]],
+    target: Callable[[Entry], str],
     exclude: Iterable[str],
     commit: str,
     cut: bool,
 ) -> Tree:
     left_out = globs(tuple(exclude), True) if (exclude := tuple(exclude)) else lambda path: False
-    skipped = [Problem(Site("."), f"skipped: more than {MAX_ENTRIES} files")] if cut else []
+    limits = f"skipped: what lies beyond {MAX_ENTRIES} files, {MAX_PATH_DEPTH} folders of depth or {MAX_PATH_BYTES} characters"
+    skipped = [Problem(Site("."), f"{limits} of path", True)] if cut else []
     kept: dict[str, Entry] = {}
+    links: list[Entry] = []
     for entry in entries:
         path = entry.path
-        if path.endswith("/") or entry.mode == SUBMODULE_MODE:
+        if not path or path.startswith(("/", "../", ".git/")) or "/../" in path:
+            skipped.append(Problem(Site(path or "."), "skipped: a path that leads outside the repository"))
+        elif path.count("/") > MAX_PATH_DEPTH or len(path) > MAX_PATH_BYTES:
+            skipped.append(Problem(Site(path[:200]), f"skipped: deeper than {MAX_PATH_DEPTH} folders", True))
+        elif left_out(path):
+            continue
+        elif entry.mode == SUBMODULE_MODE and not entry.blob and not path.endswith("/"):
+            skipped.append(Problem(Site(path), "skipped: the folder is absent from this clone", True))
+        elif path.endswith("/") or entry.mode == SUBMODULE_MODE:
             skipped.append(Problem(Site(path), "skipped: another repository (submodule)"))
         elif entry.mode & 0o170000 == LINK_MODE:
-            skipped.append(
-                Problem(Site(path), "skipped: a symbolic link; what it leads to is read under its own path")
-            )
-        elif path.count("/") > MAX_PATH_DEPTH:
-            skipped.append(Problem(Site(path[:200]), f"skipped: deeper than {MAX_PATH_DEPTH} folders"))
-        elif path.startswith(("/", "../", ".git/")) or "/../" in path:
-            skipped.append(Problem(Site(path), "skipped: a path that leads outside the repository"))
-        elif not left_out(path):
+            links.append(entry)
+        elif entry.left_out:
+            skipped.append(Problem(Site(path), "skipped: left out of the work tree by a sparse checkout", True))
+        else:
             kept[path] = entry
-    files = _files(kept, lambda path: reader(kept[path]))
+    skipped.extend(Problem(Site(link.path), reason) for link in links if (reason := _link_reason(link, target(link), kept)))
+    meter = _Meter()
+    files = _files(kept, lambda path: meter.over(path, reader(kept[path])))
     return Tree(name, files, tuple(skipped), commit)
 
 
@@ -193,6 +213,36 @@ def _filled(read: Callable[[], bytes]) -> bytes:
     return filled(read())
 
 
+def _link_reason(link: Entry, target: str, kept: Mapping[str, Entry]) -> str:
+    """Why a symbolic link is not read; "" where what it leads to is, under its own path."""
+    place = posixpath.normpath(posixpath.join(posixpath.dirname(link.path), target)) if target else ""
+    if not target or target.startswith("/") or place.startswith(".."):
+        return "skipped: a symbolic link that leads outside the repository"
+    if place == "." or place in kept or any(path.startswith(f"{place}/") for path in kept):
+        return ""
+    return "skipped: a symbolic link to nothing that is tracked"
+
+
+class _Meter:
+    """Counts the bytes that are read, each file once, and refuses more of them than any repository needs."""
+
+    def __init__(self) -> None:
+        self._room = MAX_TOTAL_BYTES
+        self._counted: set[str] = set()
+
+    def over(self, path: str, read: Callable[[], bytes]) -> Callable[[], bytes]:
+        def metered() -> bytes:
+            if self._room < 0 and path not in self._counted:
+                raise NotRead(f"more than {MAX_TOTAL_BYTES} bytes in all")
+            data = read()
+            if path not in self._counted:
+                self._counted.add(path)
+                self._room -= len(data)
+            return data
+
+        return metered
+
+
 def cap_of(path: str) -> int:
     """The most bytes that a file may have to be read."""
     return MAX_NOTEBOOK_BYTES if path.lower().endswith(".ipynb") else MAX_FILE_BYTES
@@ -208,16 +258,26 @@ class _WorkTree:
     def reader(self, entry: Entry) -> Callable[[], bytes]:
         return lambda: self._read(entry.path)
 
+    def target(self, entry: Entry) -> str:
+        """The text of a symbolic link, "" where there is none."""
+        try:
+            return os.readlink(self._root / entry.path)
+        except OSError:
+            return ""
+
     def _read(self, path: str) -> bytes:
         place = path.rpartition("/")[0]
         if place not in self._inside:
             real = os.path.realpath(self._root / place)
             self._inside[place] = real == os.path.normpath(self._root / place)
         if not self._inside[place]:
-            raise ParseFailure("skipped: a folder on its path is a symbolic link")
+            raise NotRead("a folder on its path is a symbolic link")
         try:
             return read_regular(self._root / path, cap_of(path))
         except FileNotFoundError as error:
             raise ParseFailure("skipped: tracked, but absent from the work tree") from error
         except OSError as error:
-            raise ParseFailure(f"skipped: {error.strerror or error}") from error
+            reason = "a symbolic link in the place of a file" if error.errno == errno.ELOOP else error.strerror
+            raise NotRead(str(reason or error)) from error
+        except ValueError as error:
+            raise NotRead(str(error)) from error

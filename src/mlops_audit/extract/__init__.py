@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 
+from mlops_audit.budget import ENDLESS, FILE_SECONDS, Budget, OutOfTime
 from mlops_audit.facts import Fact, Kind, Problem, Site, matcher
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse import NotRead, ParseFailure
 from mlops_audit.tree import File
 
 Extractor = Callable[[str, bytes], Iterable[Fact]]
@@ -76,37 +77,112 @@ EXTRACTORS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )  # fmt: skip
 
 
-def extract(files: Iterable[File]) -> tuple[list[Fact], list[Problem]]:
+# The kinds of fact that each of them gives, to know what a file that nobody could read may have stated.
+_CODE = (
+    Kind.IMPORT, Kind.CALL, Kind.BASE, Kind.DEFINITION, Kind.COMPARISON, Kind.STRING, Kind.SETTING, Kind.COMMAND,
+)  # fmt: skip
+_AUTOMATION = (Kind.JOB, Kind.COMMAND, Kind.ACTION, Kind.IMAGE)
+_PLATFORM = (Kind.RESOURCE, Kind.COMMAND, Kind.IMAGE)
+_PIPELINE = (Kind.PIPELINE, Kind.STEP, *_PLATFORM)
+GIVES: Mapping[str, tuple[Kind, ...]] = {
+    "python": _CODE,
+    "notebook": (*_CODE, Kind.HEADING),
+    "r": (Kind.IMPORT, Kind.CALL, Kind.DEFINITION, Kind.COMPARISON, Kind.RESOURCE, Kind.PIPELINE, Kind.STEP),
+    "dependencies": (Kind.DEPENDENCY, Kind.MANIFEST),
+    "lockfiles": (Kind.DEPENDENCY, Kind.MANIFEST),
+    "ecosystems": (Kind.DEPENDENCY, Kind.MANIFEST),
+    "settings": (Kind.SETTING,),
+    **dict.fromkeys((
+        "github", "gitlab", "makefile", "scripts", "tasks", "python_tasks", "entry_points", "azure_pipelines", "jenkins",
+        "circleci", "cloud_builds", "workflows",
+    ), _AUTOMATION),
+    **dict.fromkeys((
+        "flows", "pipelines", "orchestration", "cloud_pipelines", "databricks", "training_platforms", "cdk",
+    ), _PIPELINE),
+    "containers": (Kind.IMAGE, Kind.INSTRUCTION, Kind.COMMAND),
+    **dict.fromkeys((
+        "compose", "serving", "kubernetes", "charts", "observability", "cloudformation", "azure", "platforms",
+        "infrastructure",
+    ), _PLATFORM),
+    "terraform": (*_PLATFORM, Kind.SETTING),
+    "codepipeline": (*_PIPELINE, Kind.JOB, Kind.ACTION),
+    "prose": (Kind.HEADING, Kind.SENTENCE, Kind.SETTING),
+}  # fmt: skip
+
+MAX_FACTS = 100_000  # of one file
+
+
+def extract(files: Iterable[File], budget: Budget = ENDLESS) -> tuple[list[Fact], list[Problem]]:
     """The facts of files, each in its file's zone, and what could not be read.
 
-    Every file gives a fact of kind `file` by itself. A problem is kept once per file and reason.
+    Every file gives a fact of kind `file` by itself. A problem is kept once per file and reason. Once the budget is
+    spent, the files that are left are problems too.
     """
     facts: list[Fact] = []
     problems: list[Problem] = []
     for file in files:
-        found, failed = extract_file(file)
+        if budget.over:
+            facts.append(_presence(file))
+            if any(_modules(file.placed or file.path)):
+                problems.append(Problem(Site(file.path), f"skipped: {budget.words}", True))
+            continue
+        found, failed = extract_file(file, budget)
         facts.extend(found)
         problems.extend(failed)
     return facts, list(dict.fromkeys(problems))
 
 
-def extract_file(file: File) -> tuple[list[Fact], list[Problem]]:
+def extract_file(file: File, budget: Budget = ENDLESS) -> tuple[list[Fact], list[Problem]]:
     """The facts and problems of one file, under the path at which it lands when it is part of a template."""
-    path = file.placed or file.path
-    facts = [Fact(Kind.FILE, path, Site(path), zone=file.zone)]
-    problems = []
-    data: bytes | None = None
-    for extractor in _extractors(path):
-        try:
-            if data is None:
-                data = file.read()
-            facts.extend(replace(fact, zone=file.zone) for fact in extractor(path, data))
-        except ParseFailure as failure:
-            problems.append(Problem(Site(file.path, failure.line), failure.reason))
+    facts = [_presence(file)]
+    problems: list[Problem] = []
+    readers = list(_extractors(file.placed or file.path))
+    if not readers:
+        return facts, problems
+    try:
+        data = file.read()
+    except ParseFailure as failure:
+        return facts, [_problem(file, failure)]
+    try:
+        with budget.alarm():
+            for reader in readers:
+                _add(reader, file, data, facts, problems)
+    except OutOfTime:
+        problems.append(Problem(Site(file.path), f"skipped: took more than {FILE_SECONDS:g} seconds to read", True))
     return facts, problems
 
 
-def _extractors(path: str) -> Iterator[Extractor]:
+def _add(reader: Extractor, file: File, data: bytes, facts: list[Fact], problems: list[Problem]) -> None:
+    """One extractor's facts and problem, added to those of the others."""
+    try:
+        for fact in reader(file.placed or file.path, data):
+            if len(facts) >= MAX_FACTS:
+                raise NotRead(f"states more than {MAX_FACTS} facts")
+            facts.append(replace(fact, zone=file.zone))
+    except ParseFailure as failure:
+        problems.append(_problem(file, failure))
+
+
+def _presence(file: File) -> Fact:
+    path = file.placed or file.path
+    return Fact(Kind.FILE, path, Site(path), zone=file.zone)
+
+
+def _problem(file: File, failure: ParseFailure) -> Problem:
+    return Problem(Site(file.path, failure.line), failure.reason, isinstance(failure, NotRead))
+
+
+def kinds_of(path: str) -> frozenset[Kind]:
+    """The kinds of fact that the file at a path could state, whatever stands in it; its presence is known anyway."""
+    return frozenset(kind for module in _modules(path) for kind in GIVES[module])
+
+
+def _modules(path: str) -> Iterator[str]:
     for module, patterns in EXTRACTORS:
         if matcher(patterns, True)(path):
-            yield import_module(f"mlops_audit.extract.{module}").extract
+            yield module
+
+
+def _extractors(path: str) -> Iterator[Extractor]:
+    for module in _modules(path):
+        yield import_module(f"mlops_audit.extract.{module}").extract

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from mlops_audit.dockerfile import Instruction, pairs, read, substitute
 from mlops_audit.facts import Fact, Kind, Site, TraitValue, matcher
-from mlops_audit.parse import ParseFailure, decode, json_document
+from mlops_audit.parse import NotRead, ParseFailure, decode, json_document
 from mlops_audit.resources import command, image
 from mlops_audit.shell import Command, commands
 
@@ -80,7 +80,7 @@ def _devcontainer(path: str, data: bytes) -> Iterator[Fact]:
 
 def _dockerfile(path: str, data: bytes) -> Iterator[Fact]:
     if len(data) > MAX_BYTES:
-        raise ParseFailure(f"a Dockerfile larger than {MAX_BYTES} bytes")
+        raise NotRead(f"a Dockerfile larger than {MAX_BYTES} bytes")
     text = decode(data)
     if "\0" in text:
         raise ParseFailure("a NUL byte in a text file")
@@ -93,7 +93,7 @@ def _dockerfile(path: str, data: bytes) -> Iterator[Fact]:
     for instruction in instructions:
         if instruction.keyword == "FROM":
             if len(stages) >= MAX_STAGES:
-                raise ParseFailure(f"more than {MAX_STAGES} stages", instruction.line)
+                raise NotRead(f"more than {MAX_STAGES} stages", instruction.line)
             stages.append(_stage(instruction, before, stages))
         elif not stages:
             if instruction.keyword == "ARG":

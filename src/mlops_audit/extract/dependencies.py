@@ -25,7 +25,7 @@ from mlops_audit.packages import (
     requirement,
     unique,
 )
-from mlops_audit.parse import Node, ParseFailure
+from mlops_audit.parse import Node, NotRead
 
 FREEZE = (
     25  # packages, all pinned and in alphabetical order: what `pip freeze` prints, not what a person chose
@@ -270,7 +270,7 @@ def _lines(node: Node | None, group: str) -> list[Package | None]:
 def _setup_py(path: str, data: bytes) -> Manifest | None:
     """What setup() is given as literals; nothing of it is run. The Python extractor reports a syntax error."""
     if len(data) > parse.MAX_BYTES // 4:
-        raise ParseFailure(f"larger than {parse.MAX_BYTES // 4} bytes")
+        raise NotRead(f"larger than {parse.MAX_BYTES // 4} bytes")
     try:
         module = ast.parse(parse.decode(data))
     except (SyntaxError, ValueError, RecursionError, MemoryError):

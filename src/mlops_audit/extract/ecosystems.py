@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from mlops_audit import parse
 from mlops_audit.facts import Fact
 from mlops_audit.packages import Manifest, Package, beside, declared, fixed_reference, normalised, unique
-from mlops_audit.parse import Node, ParseFailure
+from mlops_audit.parse import Node, NotRead
 
 EXACT = re.compile(r"v?\d+(\.\d+)*([.+-][\w.+-]*)?")
 NPM_LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock")
@@ -21,7 +21,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     if name in NPM_LOCKS:
         return _declare(_npm_lock(path, name, data))
     if len(data) > parse.MAX_BYTES:
-        raise ParseFailure(f"larger than {parse.MAX_BYTES} bytes")
+        raise NotRead(f"larger than {parse.MAX_BYTES} bytes")
     for end, reader in READERS:
         if name.startswith(end):
             return _declare(reader(path, data))
@@ -56,7 +56,7 @@ def _package_json(path: str, data: bytes) -> Manifest:
 def _npm_lock(path: str, name: str, data: bytes) -> Manifest:
     """Only the number of entries: what npm resolves says nothing of the machine learning."""
     if len(data) > 20_000_000:
-        raise ParseFailure("larger than 20000000 bytes")
+        raise NotRead("larger than 20000000 bytes")
     text = parse.decode(data)
     pattern = {
         "yarn.lock": r'^ {2}"?version"?:? ',

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from mlops_audit.facts import Fact, Site
-from mlops_audit.parse import MAX_BYTES, Node, ParseFailure, decode, json_document, yaml
+from mlops_audit.parse import MAX_BYTES, Node, NotRead, ParseFailure, decode, json_document, yaml
 from mlops_audit.resources import MAX_STEPS, attributes, collapse, command, image, resource
 from mlops_audit.shell import commands
 from mlops_audit.templates import Masked, is_template, mask
@@ -48,7 +48,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     if path.lower().endswith(".json"):
         return _json(path, data)
     if len(data) > 16 * MAX_BYTES:
-        raise ParseFailure(f"larger than {16 * MAX_BYTES} bytes")
+        raise NotRead(f"larger than {16 * MAX_BYTES} bytes")
     return _yaml(path, decode(data))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from mlops_audit import parse
 from mlops_audit.facts import Fact
 from mlops_audit.packages import Manifest, Package, beside, declared, minor_version, normalised, unique
-from mlops_audit.parse import Node, ParseFailure
+from mlops_audit.parse import Node, NotRead, ParseFailure
 
 MAX_BYTES = 20_000_000  # lock files are read line by line, and those of large projects are large
 # file name -> (manager, the manifest that it locks)
@@ -20,7 +20,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The facts of one lock file."""
     name = posixpath.basename(path).lower()
     if len(data) > MAX_BYTES:
-        raise ParseFailure(f"larger than {MAX_BYTES} bytes")
+        raise NotRead(f"larger than {MAX_BYTES} bytes")
     if name in TABLES or name.startswith("pylock"):
         return _declare(_tables(path, TABLES.get(name, "pip"), parse.decode(data)))
     if name == "pipfile.lock":

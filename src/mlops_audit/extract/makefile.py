@@ -23,9 +23,11 @@ class Target:
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
     """A job for every target, with the commands of its recipe."""
+    if len(data) > parse.MAX_BYTES:
+        raise parse.NotRead(f"larger than {parse.MAX_BYTES} bytes")
     text = parse.decode(data)
-    if len(data) > parse.MAX_BYTES or "\x00" in text:
-        raise parse.ParseFailure("no text file of a size that can be read")
+    if "\x00" in text:
+        raise parse.ParseFailure("a NUL byte in a text file")
     name = path.rpartition("/")[2].lower()
     if "justfile" in name or name.endswith(".just"):
         return _facts(path, "just", *_just(text))

@@ -13,7 +13,7 @@ from typing import Any
 
 from mlops_audit import code, shell
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import ParseFailure, decode
+from mlops_audit.parse import NotRead, ParseFailure, decode
 
 MAX_BYTES = 10_000_000
 MAX_CODE = 2_000_000  # characters of code in all cells
@@ -90,7 +90,7 @@ def _jupyter(path: str, data: bytes) -> Iterator[Fact]:
 
 def _load(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_BYTES:
-        raise ParseFailure(f"larger than {MAX_BYTES} bytes")
+        raise NotRead(f"larger than {MAX_BYTES} bytes")
     conflict = _CONFLICT.search(data)
     collecting = gc.isenabled()
     gc.disable()
@@ -246,7 +246,7 @@ def _code(path: str, program: _Program) -> code.Code | None:
     if not text.strip():
         return None
     if len(text) > MAX_CODE:
-        raise ParseFailure(f"more than {MAX_CODE} characters of code")
+        raise NotRead(f"more than {MAX_CODE} characters of code")
     try:
         return code.read_text(path, text)
     except ParseFailure as whole:

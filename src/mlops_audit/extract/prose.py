@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from mlops_audit import parse
 from mlops_audit.documents import Block, asciidoc, markdown, plain, restructured
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse import NotRead
 from mlops_audit.placeholders import is_filled
 
 MAX_BYTES = 1_000_000
@@ -60,7 +60,7 @@ def extract(path: str, data: bytes) -> Iterator[Fact]:
     if suffix not in SUFFIXES or binary:
         return
     if len(data) > MAX_BYTES:
-        raise ParseFailure(f"larger than {MAX_BYTES} bytes")
+        raise NotRead(f"larger than {MAX_BYTES} bytes")
     text = parse.decode(data).replace("\x00", " ")
     matter, body, before = _front_matter(text) if suffix not in (".rst", ".adoc") else ("", text, 0)
     if suffix == ".rst":

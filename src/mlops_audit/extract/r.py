@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue, values
-from mlops_audit.parse import MAX_BYTES, ParseFailure, decode
+from mlops_audit.parse import MAX_BYTES, NotRead, decode
 
 MAX_NESTING = 200
 MAX_ARGUMENT = 200
@@ -69,7 +69,7 @@ class Frame:
 def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The facts of an R script, or of the R chunks of a document."""
     if len(data) > MAX_BYTES:
-        raise ParseFailure(f"larger than {MAX_BYTES} bytes")
+        raise NotRead(f"larger than {MAX_BYTES} bytes")
     text = decode(data)
     if not path.lower().endswith((".rmd", ".qmd")):
         return _Script(path).read(text, 1, dead=False).facts()
@@ -180,7 +180,7 @@ class _Script:
 
     def push(self, frame: Frame) -> None:
         if len(self.stack) >= MAX_NESTING:
-            raise ParseFailure("nested too deeply", frame.line)
+            raise NotRead("nested too deeply", frame.line)
         self.stack.append(frame)
 
     def at(self, index: int) -> str:

@@ -20,8 +20,10 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
         suffix or not data.startswith(b"#!")
     ):
         return []
-    if len(data) > parse.MAX_BYTES or b"\x00" in data[:4096]:
-        raise parse.ParseFailure("no text file of a size that can be read")
+    if len(data) > parse.MAX_BYTES:
+        raise parse.NotRead(f"larger than {parse.MAX_BYTES} bytes")
+    if b"\x00" in data[:4096]:
+        raise parse.ParseFailure("a NUL byte in a text file")
     text = parse.decode(data)
     traits = {"unit": path, "system": "shell"}
     if suffix in ("bat", "cmd"):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from mlops_audit.facts import Fact, Site
-from mlops_audit.parse import Node, ParseFailure, decode, ini, json_document, toml, yaml
+from mlops_audit.parse import Node, NotRead, ParseFailure, decode, ini, json_document, toml, yaml
 from mlops_audit.resources import attributes, beside, image, module_file, resource
 
 TORCHSERVE_KEYS = frozenset({"inference_address", "management_address", "model_store", "load_models", "model_snapshot",
@@ -169,7 +169,7 @@ def protobuf_text(text: str) -> Node:
             continue
         elif token in "{<":
             if len(stack) > 64:
-                raise ParseFailure("nested too deeply", line)
+                raise NotRead("nested too deeply", line)
             stack.append(({}, line, name))
         elif token in "}>":
             if len(stack) == 1:

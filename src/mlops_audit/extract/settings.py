@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from mlops_audit import parse
 from mlops_audit.facts import Fact, Kind, Site, TraitValue, Zone
-from mlops_audit.parse import Node, ParseFailure
+from mlops_audit.parse import Node, NotRead, ParseFailure
 from mlops_audit.tree import zone_of
 
 MAX_JSON = 256 * 1024  # bytes; larger JSON is data
@@ -155,7 +155,7 @@ def _rules(path: str, data: bytes, prefix: str) -> Iterator[Fact]:
 
 def _rows(data: bytes) -> Iterator[tuple[int, str]]:
     if len(data) > parse.MAX_BYTES // 4:
-        raise ParseFailure(f"larger than {parse.MAX_BYTES // 4} bytes")
+        raise NotRead(f"larger than {parse.MAX_BYTES // 4} bytes")
     for number, line in enumerate(parse.decode(data).split("\n"), 1):
         row = line.strip()
         if row and not row.startswith("#"):
