@@ -73,7 +73,10 @@ def test_relative_imports_of_a_package_and_of_the_root_are_resolved_against_the_
         ("from mlflow import log_metric as lm\nlm('a', 1)", ["mlflow.log_metric"]),
         ("import os.path\nos.path.join(a)", ["os.path.join"]),
         ("import wandb\nrun = wandb.init()\nrun.log({})", ["wandb.init", "wandb.init.log"]),
-        ("import mlflow\nwith mlflow.start_run() as r:\n    r.info()", ["mlflow.start_run", "mlflow.start_run.info"]),
+        (
+            "import mlflow\nwith mlflow.start_run() as r:\n    r.info()",
+            ["mlflow.start_run", "mlflow.start_run.info"],
+        ),
         ("import a\nasync def f():\n    async with a.b() as c:\n        await c.d()", ["a.b", "a.b.d"]),
         ("import a\nasync def f():\n    c = await a.b()\n    c.d()", ["a.b", "a.b.d"]),
         ("import a\na.b(1).c(2)", ["a.b", "a.b.c"]),
@@ -91,7 +94,10 @@ def test_relative_imports_of_a_package_and_of_the_root_are_resolved_against_the_
         ("self.x.fit(x)", ["self.x.fit"]),
         ("(a + b).fit(x)", ["?.fit"]),
         ("', '.join(x)", ["str.join"]),
-        ("import pandas as pd\ndf = pd.read_csv(p)\ndf['a'].map(f)", ["pandas.read_csv", "pandas.read_csv.map"]),
+        (
+            "import pandas as pd\ndf = pd.read_csv(p)\ndf['a'].map(f)",
+            ["pandas.read_csv", "pandas.read_csv.map"],
+        ),
         ("import a\nlog = a.log\nlog(1)", ["a.log"]),
         ("def train_model(): pass\ntrain_model()", ["train_model"]),
         ("from src.train import train_model\ntrain_model()", ["src.train.train_model"]),
@@ -105,8 +111,14 @@ def test_relative_imports_of_a_package_and_of_the_root_are_resolved_against_the_
         ("import a\nx = a.f()\nfor x in y:\n    x.go()", ["a.f", "x.go"]),
         ("import a\nx = y or a.f()\nx.go()", ["a.f", "a.f.go"]),
         ("import a\nx = a.f() if y else None\nx.go()", ["a.f", "a.f.go"]),
-        ("import a\nx = None\ndef f():\n    global x\n    x = a.b()\ndef g():\n    x.go()", ["a.b", "a.b.go"]),
-        ("import a\napp.state.model = a.load()\ndef f():\n    app.state.model.predict(1)", ["a.load", "a.load.predict"]),
+        (
+            "import a\nx = None\ndef f():\n    global x\n    x = a.b()\ndef g():\n    x.go()",
+            ["a.b", "a.b.go"],
+        ),
+        (
+            "import a\napp.state.model = a.load()\ndef f():\n    app.state.model.predict(1)",
+            ["a.load", "a.load.predict"],
+        ),
         ("import a\nx = a.f()\nx.go()\nx = a.g()\nx.go()", ["a.f", "a.f.go", "a.g", "a.g.go"]),
         ("import a\ndf = a.f()\ndf = df.g()\ndf.h()", ["a.f", "a.f.g", "a.f.g.h"]),
         ("def f():\n    import a\n    a.g()\na.h()", ["a.g", "a.h"]),
@@ -208,7 +220,9 @@ def test_a_partial_counts_as_a_call_of_its_function() -> None:
 
 def test_decorators_are_calls() -> None:
     text = "from prefect import flow, task\n@task\ndef a(): ...\n@flow(name='x')\ndef b(): a()\n@task\nclass C:\n  @task\n  def m(self): ..."
-    found = [(f.name, f.traits.get("decorates"), f.traits.get("name=")) for f in facts_of(text, kind=Kind.CALL)]
+    found = [
+        (f.name, f.traits.get("decorates"), f.traits.get("name=")) for f in facts_of(text, kind=Kind.CALL)
+    ]
     assert found == [
         ("prefect.task", "a", None),
         ("prefect.flow", "b", "x"),
@@ -220,7 +234,11 @@ def test_decorators_are_calls() -> None:
 
 def test_a_chain_over_many_lines_has_the_line_of_each_method() -> None:
     text = "import a\nx = (\n    a.b()\n    .c()\n    .d()\n)"
-    assert [(f.name, f.site.line) for f in facts_of(text, kind=Kind.CALL)] == [("a.b", 3), ("a.b.c", 4), ("a.b.c.d", 5)]
+    assert [(f.name, f.site.line) for f in facts_of(text, kind=Kind.CALL)] == [
+        ("a.b", 3),
+        ("a.b.c", 4),
+        ("a.b.c.d", 5),
+    ]
 
 
 # --------------------------------------------------------------------------------------------- call traits
@@ -253,7 +271,9 @@ def test_a_chain_over_many_lines_has_the_line_of_each_method() -> None:
         ("x" * 300, "x" * 200),
     ],
 )
-def test_the_value_of_an_argument_is_its_literal_or_its_source(value: str, expected: str | tuple[str, ...]) -> None:
+def test_the_value_of_an_argument_is_its_literal_or_its_source(
+    value: str, expected: str | tuple[str, ...]
+) -> None:
     text = f"""
 MODEL = "iris"
 CHANGED = 1
@@ -363,7 +383,11 @@ def test_the_blocks_around_a_call_are_known() -> None:
 
 
 def test_the_order_of_tasks_is_known() -> None:
-    assert set(code.read("a.py", b"a >> [b, c] >> d\nd << e").sequences) == {("a", "[b, c]"), ("[b, c]", "d"), ("e", "d")}
+    assert set(code.read("a.py", b"a >> [b, c] >> d\nd << e").sequences) == {
+        ("a", "[b, c]"),
+        ("[b, c]", "d"),
+        ("e", "d"),
+    }
 
 
 # ------------------------------------------------------------------------------- bases and definitions
@@ -484,8 +508,14 @@ def test_literals_with_names_are_settings(text: str, expected: dict[str, str | t
 
 
 def test_settings_of_a_class_tell_its_bases() -> None:
-    fact = facts_of("from pydantic_settings import BaseSettings as B\nclass S(B):\n    lr: float = 1.0", kind=Kind.SETTING)[0]
-    assert fact.traits == {"value": "1.0", "form": "assignment", "class_bases": ("pydantic_settings.BaseSettings",)}
+    fact = facts_of(
+        "from pydantic_settings import BaseSettings as B\nclass S(B):\n    lr: float = 1.0", kind=Kind.SETTING
+    )[0]
+    assert fact.traits == {
+        "value": "1.0",
+        "form": "assignment",
+        "class_bases": ("pydantic_settings.BaseSettings",),
+    }
 
 
 # ------------------------------------------------------------------------------------------------ commands
@@ -497,7 +527,10 @@ def test_settings_of_a_class_tell_its_bases() -> None:
         ("import subprocess\nsubprocess.run(['dvc', 'repro'], check=True)", ["dvc repro"]),
         ("from subprocess import check_call as c\nc('dvc repro', shell=True)", ["dvc repro"]),
         ("import os\nos.system('cd a && dvc pull; dvc push')", ["dvc pull", "dvc push"]),
-        ("import subprocess, sys\nsubprocess.Popen([sys.executable, '-m', 'src.train', str(x)])", ["python -m src.train {}"]),
+        (
+            "import subprocess, sys\nsubprocess.Popen([sys.executable, '-m', 'src.train', str(x)])",
+            ["python -m src.train {}"],
+        ),
         ("import os\nos.system(f'python train.py --lr {lr}')", ["python train.py --lr {}"]),
         ("import subprocess\ncmd = ['a', 'b']\nsubprocess.run(cmd)", ["a b"]),
         ("import subprocess\nsubprocess.run('a b'.split())", ["a b"]),
@@ -510,7 +543,9 @@ def test_settings_of_a_class_tell_its_bases() -> None:
 def test_commands_with_literal_words_are_commands(text: str, expected: list[str]) -> None:
     found = facts_of(text, kind=Kind.COMMAND)
     assert [fact.name for fact in found] == expected
-    assert all(fact.traits["system"] == "python" and fact.traits["unit"] == "src/pkg/train.py" for fact in found)
+    assert all(
+        fact.traits["system"] == "python" and fact.traits["unit"] == "src/pkg/train.py" for fact in found
+    )
 
 
 def test_a_databricks_notebook_kept_as_python_runs_others() -> None:
@@ -551,7 +586,11 @@ def test_what_cannot_be_read_says_why_and_where(data: bytes, reason: str, line: 
         ("import a\na.f()\nform b import c\na.g()", ["a.f", "a.g"], True),
         ("import a\n%config x\na.f()", ["a.f"], True),
         ("import a\ndef g(:\n    a.f()", ["a.f"], True),
-        ("import a\nprint 'x' % a.f()\ntry:\n    a.g()\nexcept a.E, e:\n    raise V, 'x'", ["a.f", "a.g", "print", "V"], False),
+        (
+            "import a\nprint 'x' % a.f()\ntry:\n    a.g()\nexcept a.E, e:\n    raise V, 'x'",
+            ["a.f", "a.g", "print", "V"],
+            False,
+        ),
         ("import a\nif x: print a.f()\nprint >>a.err, 0777, 10L", ["a.f", "print", "print"], False),
         ("((((\n" * 20, [], True),
     ],
@@ -617,7 +656,9 @@ def test_deep_and_long_code_is_read_or_refused(text: str) -> None:
 
 def test_bare_magics_of_a_databricks_notebook_are_no_errors_and_elsewhere_they_are() -> None:
     text = b"import mlflow\n%cd $here\n!ls\nmlflow.autolog()\n"
-    found = list(extract("train.py", b"# Databricks notebook source\n" + text))
-    assert [(f.name, f.site.line, "dead" in f.traits) for f in found if f.kind is Kind.CALL] == [("mlflow.autolog", 5, False)]
+    found = list(python.extract("train.py", b"# Databricks notebook source\n" + text))
+    assert [(f.name, f.site.line, "dead" in f.traits) for f in found if f.kind is Kind.CALL] == [
+        ("mlflow.autolog", 5, False)
+    ]
     with pytest.raises(ParseFailure):
-        list(extract("train.py", text))
+        list(python.extract("train.py", text))
