@@ -170,32 +170,40 @@ def matcher(patterns: tuple[str, ...], ignore_case: bool = False) -> Callable[[s
     prefixes: list[str] = []
     suffixes: list[str] = []
     infixes: list[str] = []
+    # Patterns with a `*` between, to be looked at only where the text begins or ends as they do.
+    by_head: dict[str, list[tuple[str, ...]]] = {}
+    by_tail: dict[str, list[tuple[str, ...]]] = {}
     others: list[tuple[str, ...]] = []
     for pattern in patterns:
         written = pattern.lower() if ignore_case else pattern
         for glob in (written[3:], f"*/{written[3:]}") if written.startswith("**/") else (written,):
             pieces = tuple(re.sub(r"\*+", "*", glob).split("*"))
-            if "?" in glob or len(pieces) > 3 or (len(pieces) == 3 and (pieces[0] or pieces[2])):
-                others.append(pieces)
-            elif len(pieces) == 1:
+            first, last = pieces[0], pieces[-1]
+            if len(pieces) == 1 and "?" not in glob:
                 exact.add(glob)
-            elif len(pieces) == 3:
+            elif len(pieces) == 2 and not (first and last) and "?" not in glob:
+                (suffixes if last else prefixes).append(first or last)
+            elif len(pieces) == 3 and not (first or last) and "?" not in glob:
                 infixes.append(pieces[1])
-            elif pieces[0] and pieces[1]:
-                others.append(pieces)
+            elif len(first) >= 2 and "?" not in first[:2]:
+                by_head.setdefault(first[:2], []).append(pieces)
+            elif len(last) >= 2 and "?" not in last[-2:]:
+                by_tail.setdefault(last[-2:], []).append(pieces)
             else:
-                (suffixes if pieces[1] else prefixes).append(pieces[0] or pieces[1])
+                others.append(pieces)
     starts, ends = tuple(prefixes), tuple(suffixes)
 
     def matches(text: str) -> bool:
         text = text.lower() if ignore_case else text
-        return (
-            text in exact
-            or text.startswith(starts)
-            or text.endswith(ends)
-            or any(infix in text for infix in infixes)
-            or any(_fits(text, pieces) for pieces in others)
-        )
+        if text in exact or text.startswith(starts) or text.endswith(ends):
+            return True
+        for infix in infixes:
+            if infix in text:
+                return True
+        for pieces in (*by_head.get(text[:2], ()), *by_tail.get(text[-2:], ()), *others):
+            if _fits(text, pieces):
+                return True
+        return False
 
     return matches
 
@@ -203,6 +211,8 @@ def matcher(patterns: tuple[str, ...], ignore_case: bool = False) -> Callable[[s
 def _fits(text: str, pieces: tuple[str, ...]) -> bool:
     """Whether a text is the pieces in their order with anything between them."""
     first, last = pieces[0], pieces[-1]
+    if ("?" not in first and not text.startswith(first)) or ("?" not in last and not text.endswith(last)):
+        return False
     if len(pieces) == 1:
         return len(text) == len(first) and _find(text, first, 0) == 0
     end = len(text) - len(last)
@@ -232,6 +242,35 @@ def _find(text: str, piece: str, start: int) -> int:
     return -1
 
 
+class Names:
+    """Which names of facts answer to which globs, asked once a name: audits of one repository's history share it.
+
+    Names are numbered as they come, and of each question only the number that it has been put to and the names that
+    hold are kept, so that it stays small.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Kind, dict[str, None]] = defaultdict(dict)
+        self._order: dict[Kind, list[str]] = defaultdict(list)
+        self._answers: dict[tuple[Kind, tuple[str, ...]], tuple[int, set[str]]] = {}
+
+    def learn(self, kind: Kind, names: Iterable[str]) -> None:
+        known, order = self._known[kind], self._order[kind]
+        for name in names:
+            if name not in known:
+                known[name] = None
+                order.append(name)
+
+    def answering(self, kind: Kind, patterns: tuple[str, ...]) -> set[str]:
+        """The names of a kind that match any of the globs, of all that were ever learned."""
+        asked, found = self._answers.get((kind, patterns), (0, set()))
+        order = self._order[kind]
+        if asked < len(order):
+            found.update(filter(globs(patterns, kind in CASELESS), order[asked:]))
+            self._answers[kind, patterns] = (len(order), found)
+        return found
+
+
 class Facts:
     """All facts of a project, indexed by kind, with the traits that a fact has through its file.
 
@@ -251,7 +290,9 @@ class Facts:
         facts: Iterable[Fact],
         sides: Mapping[str, str] | None = None,
         uses: Mapping[str, tuple[str, ...]] | None = None,
+        known: Names | None = None,
     ) -> None:
+        self._known = known or Names()
         self.sides = sides or {}
         self.uses = uses or {}
         self._all = sorted(facts, key=lambda f: (f.site.path, f.site.cell, f.site.line, f.kind, f.name))
@@ -274,7 +315,7 @@ class Facts:
 
     def where(self, kept: Callable[[Fact], bool]) -> Facts:
         """Those facts that a condition keeps."""
-        return Facts(filter(kept, self._all), self.sides, self.uses)
+        return Facts(filter(kept, self._all), self.sides, self.uses, self._known)
 
     def of(self, kind: Kind) -> Sequence[Fact]:
         """All facts of a kind, in the order of path and line."""
@@ -287,8 +328,10 @@ class Facts:
             names = self._names[kind] = {}
             for fact in self.of(kind):
                 names.setdefault(fact.name, []).append(fact)
-        wanted = globs(patterns, kind in CASELESS)
-        found = [fact for name, group in names.items() if wanted(name) for fact in group]
+            self._known.learn(kind, names)
+        answering = self._known.answering(kind, patterns)
+        fewer, more = (names, answering) if len(names) < len(answering) else (answering, names)
+        found = [fact for name in fewer if name in more for fact in names[name]]
         return sorted(found, key=lambda f: (f.site.path, f.site.cell, f.site.line, f.name))
 
     def trait(self, fact: Fact, name: str) -> tuple[str, ...]:
