@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "report",
         "roadmap location sarif terminal explain",
         "markdown",
-        "score",
+        "score memory",
         "judge extract reach projects",
         "failures",
         "EXTRACTORS launch",

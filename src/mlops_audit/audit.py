@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from mlops_audit import catalogue, rules
+from mlops_audit.baseline import Baseline, hold
 from mlops_audit.extract import extract
-from mlops_audit.facts import Fact, Facts, Problem, Site, Zone, values
+from mlops_audit.facts import Fact, Facts, Names, Problem, Site, Zone, values
+from mlops_audit.identity import CLAIM, Sketch, line_findings, sketch
+from mlops_audit.ignores import Ignores, ignores_in
 from mlops_audit.judge import Evidence, Finding, best, judge, kinds_of, unsupported_claims
 from mlops_audit.location import locate
+from mlops_audit.memory import Memory
+from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.projects import split
 from mlops_audit.reach import Reach
 from mlops_audit.report import Report, report_of
 from mlops_audit.rules import Pack, RuleError
-from mlops_audit.score import Thresholds, disable, outcomes
+from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
 from mlops_audit.tree import PROSE_SUFFIXES, Tree
+from mlops_audit.waivers import Waived, Waiving, kept, waive
 
 MACHINE_LEARNING = frozenset({"trains", "serves", "llm"})
 PROFILES: Mapping[str, str] = {"uk-gov": "uk-gov"}  # profile -> the kind that it adds
@@ -30,6 +36,23 @@ class NothingToAudit(ValueError):
     """There is no machine learning here, and why that is thought, in one line."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an audit is asked beside the tree and the rules.
+
+    `disabled` maps aspects to the reason why they are not asked; `weights` aspects to the weight that a profile gives
+    them; without `waiving` nothing is waived, comments of the code included.
+    """
+
+    disabled: Mapping[str, str] = field(default_factory=dict)
+    profile: str = ""
+    thresholds: Thresholds = Thresholds()  # noqa: RUF009 (frozen)
+    weights: Mapping[str, int] = field(default_factory=dict)
+    waiving: Waiving | None = None
+    baseline: Baseline | None = None
+    baseline_file: str = ""
+
+
 def audit(
     root: Path | str,
     rev: str | None = None,
@@ -39,33 +62,71 @@ def audit(
     profile: str = "",
     thresholds: Thresholds | None = None,
     packs: Sequence[Path] = (),
+    weights: Mapping[str, int] | None = None,
+    waiving: Waiving | None = None,
+    baseline: Baseline | None = None,
+    baseline_file: str = "",
 ) -> Report:
     """Audit a repository: the tracked files of the work tree at `root`, or those of the commit `rev`.
 
     `exclude` are globs of paths to leave out, `disabled` maps aspects to the reason why they are not asked, `packs` are
-    folders of further rules. Raises RepositoryError, RuleError or NothingToAudit, each in clear lines.
+    folders of further rules. `weights` are those that a profile gives to aspects; `waiving` are waivers with the day on
+    which they are read (without it nothing is waived, comments of the code included); a `baseline` holds back what it
+    records. Raises RepositoryError, RuleError or NothingToAudit, each in clear lines.
     """
     pack, exclude = rule_pack(packs), tuple(exclude)
+    asked = Asked(
+        disabled or {}, profile, thresholds or Thresholds(), weights or {}, waiving, baseline, baseline_file
+    )
     with Tree.open(Path(root), rev, exclude) as tree:
-        report = audit_tree(tree, pack, disabled=disabled, profile=profile, thresholds=thresholds)
+        report = audit_tree(tree, pack, asked)
     return replace(report, excluded=exclude)
 
 
-def audit_tree(
-    tree: Tree,
-    pack: Pack,
-    *,
-    disabled: Mapping[str, str] | None = None,
-    profile: str = "",
-    thresholds: Thresholds | None = None,
-) -> Report:
+def audit_tree(tree: Tree, pack: Pack, asked: Asked = Asked()) -> Report:  # noqa: B008 (frozen)
     """The same for a tree that is open and rules that are read."""
     facts, problems, kinds = examine(tree, pack)
     if not MACHINE_LEARNING & set(kinds):
         raise NothingToAudit(_why_nothing(tree))
-    if profile:
-        kinds = {**kinds, PROFILES[profile]: ()}
-    found = disable(findings(facts, kinds, pack), disabled or {})
+    return report_on(tree, pack, facts, problems, kinds, asked)
+
+
+def report_on(
+    tree: Tree,
+    pack: Pack,
+    facts: Facts,
+    problems: Sequence[Problem],
+    kinds: Mapping[str, tuple[Evidence, ...]],
+    asked: Asked,
+) -> Report:
+    """The same for a tree that is examined."""
+    if asked.profile in PROFILES:
+        kinds = {**kinds, PROFILES[asked.profile]: ()}
+    ignores = ignores_in(tree.files, facts, pack) if asked.waiving is not None else Ignores()
+    found = findings(facts, kinds, pack, ignores.without)
+    found = weigh(disable(found, asked.disabled), asked.weights)
+    claims = ignores.spare(unsupported_claims(found, facts))
+    places = [m for m in line_findings(found, facts, claims) if m.site not in ignores.places.get(m.aspect, ())]
+    waived = None
+    if asked.waiving is not None:
+
+        def again(aspect: str, keep: Callable[[Fact], bool]) -> Finding:
+            only = Pack(tuple(rule for rule in pack.rules if rule.id == aspect), pack.kinds)
+            return findings(facts, kinds, only, lambda a, seen: ignores.without(a, seen).where(keep))[0]
+
+        found, waived = waive(found, places, asked.waiving, ignores, again)
+    unwaived = [finding for finding in found if waived is None or finding.aspect.id not in waived]
+    places_left = kept(places, waived)
+    sketches = _sketches(tree, {mark.site.path for mark in places_left}) if asked.baseline is not None else {}
+    held = None
+    if asked.baseline is not None:
+        paths = [file.path for file in tree.files]
+        held = hold(asked.baseline, unwaived, places_left, sketches, paths, asked.baseline_file)
+    new = [finding for finding in unwaived if held is None or finding.aspect.id not in held.aspects]
+    severities = [severity(finding) for finding in new]
+    if held is not None:  # one more place of a known finding is as grave as the finding
+        graves = {finding.aspect.id: severity(finding) for finding in unwaived}
+        severities += [graves.get(m.aspect, "") for m in held.new_places if m.signal != CLAIM and m.aspect in held.aspects]
     report = report_of(
         found,
         catalogue.load(),
@@ -75,23 +136,41 @@ def audit_tree(
         locations=locate(found, kinds, tree),
         problems=[*tree.skipped, *problems],
         files=len(tree.files),
-        claims=unsupported_claims(found, facts),
-        disabled=disabled or {},
+        claims=claims,
+        disabled=asked.disabled,
     )
-    checked = outcomes(thresholds or Thresholds(), found, report.maturity.level.level)
-    return replace(report, thresholds=checked)
+    checked = outcomes(asked.thresholds, found, report.maturity.level.level, severities)
+    return replace(
+        report, thresholds=checked, line_findings=places, waived=waived, held=held, sketches=sketches
+    )
 
 
-def examine(tree: Tree, pack: Pack) -> tuple[Facts, list[Problem], dict[str, tuple[Evidence, ...]]]:
+def _sketches(tree: Tree, paths: Collection[str]) -> dict[str, Sketch]:
+    """What tells each of some files among others, to know it by when it is renamed."""
+    found = {}
+    for file in tree.files:
+        if file.path in paths:
+            try:
+                found[file.path] = sketch(decode(file.read()))
+            except ParseFailure:
+                continue
+    return found
+
+
+def examine(
+    tree: Tree, pack: Pack, memory: Memory | None = None
+) -> tuple[Facts, list[Problem], dict[str, tuple[Evidence, ...]]]:
     """What a tree states, what could not be read, and the kinds of project it is with the evidence of each.
 
-    Which files train and which serve also tells reach which modules both sides share.
+    Which files train and which serve also tells reach which modules both sides share. `memory` is what audits of other
+    commits of the same repository have read already.
     """
-    extracted, problems = extract(tree.files)
+    extracted, problems = memory.extract(tree.files) if memory else extract(tree.files)
+    known = memory.names if memory else Names()
     reach = Reach(extracted)
     home = {file.placed: file.path for file in tree.files if file.placed}
     lent = relocated(reach.lend(extracted), home)
-    kinds = kinds_of(Facts(lent), pack.kinds)
+    kinds = kinds_of(Facts(lent, known=known), pack.kinds)
     places = {file.path: file.placed or file.path for file in tree.files}
     training, serving = (
         {places[e.fact.site.path] for e in kinds.get(side, ())} for side in ("trains", "serves")
@@ -99,7 +178,7 @@ def examine(tree: Tree, pack: Pack) -> tuple[Facts, list[Problem], dict[str, tup
     sides = {home.get(path, path): side for path, side in reach.sides(training, serving).items()}
     uses = {home.get(path, path): used for path, used in reach.uses().items()}
     problems += [_absent_module(fact) for fact in relocated(reach.failures.imports, home)]
-    return Facts(lent, sides, uses), problems, kinds
+    return Facts(lent, sides, uses, known), problems, kinds
 
 
 def relocated(facts: Iterable[Fact], home: Mapping[str, str]) -> list[Fact]:

@@ -16,10 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     import git
+
+Objects: TypeAlias = "git.Repo"  # a repository's objects, seen from a clean git directory
 
 MAX_ENTRIES = 200_000
 MAX_DEPTH = 64
@@ -272,6 +274,44 @@ class Repository:
         if not re.fullmatch(r"[0-9a-f]{40}", found):
             raise RepositoryError(f"no such revision: {rev!r}")
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit: its id, that of its tree, when it was committed (seconds since 1970) and its author's name."""
+
+    id: str
+    tree: str
+    when: int
+    author: str
+
+
+MAX_COMMITS = 100_000
+
+
+def first_parents(repo: Objects, commit: str) -> list[Commit]:
+    """The commits on the first-parent line that ends in `commit`, oldest first."""
+    text = repo.git.log(
+        "--first-parent", "-z", f"--max-count={MAX_COMMITS}", "--format=%H%n%T%n%ct%n%an", commit, "--"
+    )
+    rows = (row.split("\n", 3) for row in str(text).split("\0") if row.strip())
+    return [Commit(row[0].strip(), row[1], int(row[2]), row[3]) for row in rows][::-1]
+
+
+def tagged(repo: Objects) -> list[tuple[str, Commit]]:
+    """Each tag that leads to a commit, by date: (name, commit)."""
+    import git
+
+    names = [str(ref) for ref in repo.git.for_each_ref("--format=%(refname)", "refs/tags/").split("\n") if ref]
+    found = []
+    for name in names:
+        try:
+            text = repo.git.log("-1", "--format=%H%n%T%n%ct%n%an", "--end-of-options", f"{name}^{{commit}}", "--")
+        except git.GitCommandError:
+            continue  # a tag of a tree or blob
+        row = str(text).split("\n", 3)
+        found.append((name.removeprefix("refs/tags/"), Commit(row[0], row[1], int(row[2]), row[3])))
+    return sorted(found, key=lambda pair: (pair[1].when, pair[0]))
 
 
 def entries_of(repo: git.Repo, commit: str) -> tuple[list[Entry], bool]:

@@ -8,7 +8,7 @@ import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +20,7 @@ from mlops_audit.repository import (
     MAX_PATH_BYTES,
     SUBMODULE_MODE,
     Entry,
+    Objects,
     Repository,
     RepositoryError,
     blob,
@@ -95,6 +96,7 @@ class File:
     zone: Zone
     read: Callable[[], bytes]
     placed: str = ""  # in a template of projects: where it lands in the project that is set up
+    blob: str = ""  # the id of its content, known in a commit only
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,25 +131,7 @@ class Tree:
             if repository is None:
                 raise RepositoryError("a revision can only be read from a git repository")
             with repository.clean() as repo:
-                commit = repository.resolve(repo, rev)
-                entries, cut = entries_of(repo, commit)
-
-                def from_blob(entry: Entry) -> Callable[[], bytes]:
-                    def read() -> bytes:
-                        try:
-                            return blob(repo, entry, cap_of(entry.path))
-                        except RepositoryError as error:
-                            raise NotRead(str(error)) from error
-
-                    return read
-
-                def target(entry: Entry) -> str:
-                    try:
-                        return os.fsdecode(blob(repo, entry, MAX_LINK_BYTES))
-                    except RepositoryError:
-                        return ""
-
-                yield _tree(name, entries, from_blob, target, exclude, commit, cut)
+                yield cls.of_commit(repo, repository.resolve(repo, rev), name, exclude)
             return
         commit, cut = "", False
         if repository is None:
@@ -160,6 +144,28 @@ class Tree:
         reader = _WorkTree(root)
         yield _tree(name, entries, reader.reader, reader.target, exclude, commit, cut)
 
+    @classmethod
+    def of_commit(cls, repo: Objects, commit: str, name: str, exclude: Iterable[str] = ()) -> Tree:
+        """The files of a commit, seen from a clean git directory (`Repository.clean`) and readable while that lasts."""
+
+        def from_blob(entry: Entry) -> Callable[[], bytes]:
+            def read() -> bytes:
+                try:
+                    return blob(repo, entry, cap_of(entry.path))
+                except RepositoryError as error:
+                    raise NotRead(str(error)) from error
+
+            return read
+
+        def target(entry: Entry) -> str:
+            try:
+                return os.fsdecode(blob(repo, entry, MAX_LINK_BYTES))
+            except RepositoryError:
+                return ""
+
+        entries, cut = entries_of(repo, commit)
+        return _tree(name, entries, from_blob, target, exclude, commit, cut, known=True)
+
 
 def _tree(
     name: str,
@@ -169,7 +175,9 @@ def _tree(
     exclude: Iterable[str],
     commit: str,
     cut: bool,
+    known: bool = False,
 ) -> Tree:
+    """The tree of entries; `known` tells that the ids of their blobs are those of what is read."""
     left_out = globs(tuple(exclude), True) if (exclude := tuple(exclude)) else lambda path: False
     limits = f"skipped: what lies beyond {MAX_ENTRIES} files, {MAX_PATH_DEPTH} folders of depth or {MAX_PATH_BYTES} characters"
     skipped = [Problem(Site("."), f"{limits} of path", True)] if cut else []
@@ -196,6 +204,8 @@ def _tree(
     skipped.extend(Problem(Site(link.path), reason) for link in links if (reason := _link_reason(link, target(link), kept)))
     meter = _Meter()
     files = _files(kept, lambda path: meter.over(path, reader(kept[path])))
+    if known:
+        files = tuple(replace(file, blob=kept[file.path].blob) for file in files)
     return Tree(name, files, tuple(skipped), commit)
 
 
