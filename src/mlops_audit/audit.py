@@ -23,7 +23,7 @@ from mlops_audit.report import Report, report_of
 from mlops_audit.rules import Pack, RuleError
 from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
 from mlops_audit.tree import PROSE_SUFFIXES, Tree
-from mlops_audit.waivers import Waived, Waiving, kept, waive
+from mlops_audit.waivers import Waiving, kept, waive
 
 MACHINE_LEARNING = frozenset({"trains", "serves", "llm"})
 PROFILES: Mapping[str, str] = {"uk-gov": "uk-gov"}  # profile -> the kind that it adds
@@ -83,7 +83,7 @@ def audit(
     return replace(report, excluded=exclude)
 
 
-def audit_tree(tree: Tree, pack: Pack, asked: Asked = Asked()) -> Report:  # noqa: B008 (frozen)
+def audit_tree(tree: Tree, pack: Pack, asked: Asked = Asked()) -> Report:
     """The same for a tree that is open and rules that are read."""
     facts, problems, kinds = examine(tree, pack)
     if not MACHINE_LEARNING & set(kinds):
@@ -208,13 +208,21 @@ def _absent_module(fact: Fact) -> Problem:
     )
 
 
-def findings(facts: Facts, kinds: Mapping[str, tuple[Evidence, ...]], pack: Pack) -> list[Finding]:
-    """The finding for every aspect that has a rule, in the order of the catalogue: the best of any project's."""
+def findings(
+    facts: Facts,
+    kinds: Mapping[str, tuple[Evidence, ...]],
+    pack: Pack,
+    seen: Callable[[str, Facts], Facts] = lambda aspect, facts: facts,
+) -> list[Finding]:
+    """The finding for every aspect that has a rule, in the order of the catalogue: the best of any project's.
+
+    `seen` gives those of the facts that an aspect is judged by.
+    """
     known = {rule.id: rule for rule in pack.rules}
     told = frozenset(kinds)
     projects = split(facts, (evidence.fact.site.path for evidence in kinds.get("trains", ())))
     return [
-        best(judge(aspect, known[aspect.id], project.facts, told, project.folder) for project in projects)
+        best(judge(aspect, known[aspect.id], seen(aspect.id, project.facts), told, project.folder) for project in projects)
         for aspect in catalogue.load().aspects
         if aspect.id in known
     ]

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlops_audit import __version__
+from mlops_audit import __version__, baseline, waivers
 from mlops_audit.catalogue import Catalogue
 from mlops_audit.facts import Fact, Problem
+from mlops_audit.identity import CLAIM, Mark, Sketch
 from mlops_audit.judge import Evidence, Finding, Verdict
 from mlops_audit.location import Location
+from mlops_audit.quiet import place_of
 from mlops_audit.roadmap import Step, cheapest_way_up, roadmap
 from mlops_audit.score import (
     SEVERITIES,
@@ -57,6 +59,10 @@ class Report:
     disabled: Mapping[str, str] = field(default_factory=dict)
     excluded: Sequence[str] = ()
     thresholds: Sequence[Outcome] = ()
+    line_findings: Sequence[Mark] = ()  # places that keep aspects from passing, and claims that nothing supports
+    waived: waivers.Waived | None = None
+    held: baseline.Held | None = None
+    sketches: Mapping[str, Sketch] = field(default_factory=dict)  # of the files that line findings stand in
     schema_version: str = SCHEMA_VERSION
 
 
@@ -122,7 +128,18 @@ def render(
 
 def document_of(report: Report) -> Document:
     """The report as plain data, the shape of reports/report.schema.json; every format is made from it."""
+    document = _document(report)
+    if report.waived is not None:
+        waivers.shown(document, report.waived)
+    if report.held is not None:
+        baseline.shown(document, report.held)
+    return document
+
+
+def _document(report: Report) -> Document:
+    """The same before anything is waived or held back."""
     active = [finding for finding in report.findings if severity(finding)]
+    places = waivers.kept(report.line_findings, report.waived)
     return {
         "schema_version": report.schema_version,
         "tool": {"name": "mlops-audit", "version": __version__},
@@ -134,7 +151,7 @@ def document_of(report: Report) -> Document:
         "score": report.score,
         "maturity": _maturity(report),
         "counts": {
-            "verdicts": {v.value: Counter(f.verdict for f in report.findings)[v] for v in Verdict},
+            "verdicts": {v.value: Counter(f.verdict for f in report.findings)[v] for v in Verdict} | {"waived": 0},
             "severities": {s: Counter(map(severity, active))[s] for s in SEVERITIES},
         },
         "thresholds": [
@@ -158,6 +175,9 @@ def document_of(report: Report) -> Document:
             {"aspect": aspect, "path": fact.site.path, "line": fact.site.line, "text": fact.name}
             for aspect, fact in report.claims
         ],
+        "line_findings": [place_of(mark) for mark in places if mark.signal != CLAIM],
+        "waivers": {"places": [], "ignored": [], "notes": []},
+        "baseline": None,
         "risks": _risks(active),
         "roadmap": [_step(step) for step in report.roadmap],
         "problems": [
@@ -191,6 +211,8 @@ def _aspect(finding: Finding, report: Report) -> Document:
         "passes_when": " ".join(aspect.meaning.get("pass", "").split()),
         "references": list(rule.references),
         "project": finding.project,
+        "waiver": None,
+        "known": False,
         "location": location
         and {
             "path": location.path,

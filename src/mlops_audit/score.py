@@ -28,6 +28,14 @@ def disable(findings: Iterable[Finding], disabled: Mapping[str, str]) -> list[Fi
     ]
 
 
+def weigh(findings: Iterable[Finding], weights: Mapping[str, int]) -> list[Finding]:
+    """The findings with the weights that a profile gives to aspects (3 essential, 2 important, 1 advanced)."""
+    return [
+        replace(f, aspect=replace(f.aspect, weight=weights[f.aspect.id])) if f.aspect.id in weights else f
+        for f in findings
+    ]
+
+
 def score(findings: Iterable[Finding]) -> float | None:
     """10 x sum(weight x {1, 0.5, 0}) / sum(weight) of the aspects that apply, to one decimal, halves rounded up.
 
@@ -199,8 +207,13 @@ class Outcome:
     held: bool
 
 
-def outcomes(thresholds: Thresholds, findings: Sequence[Finding], level: int) -> list[Outcome]:
-    """Each threshold with what was found; a score that nothing applies to holds."""
+def outcomes(
+    thresholds: Thresholds, findings: Sequence[Finding], level: int, severities: Iterable[str] | None = None
+) -> list[Outcome]:
+    """Each threshold with what was found; a score that nothing applies to holds.
+
+    `severities` are those of the findings that count, where a waiver or a baseline holds some of them back.
+    """
     checked = []
     if thresholds.maturity is not None:
         held = level >= thresholds.maturity
@@ -211,7 +224,8 @@ def outcomes(thresholds: Thresholds, findings: Sequence[Finding], level: int) ->
         checked.append(Outcome(f"score {name}", f"at least {least:g}", shown, points is None or points >= least))
     if thresholds.severity:
         grave = SEVERITIES[: SEVERITIES.index(thresholds.severity) + 1]
-        count = sum(severity(finding) in grave for finding in findings)
+        found = map(severity, findings) if severities is None else severities
+        count = sum(one in grave for one in found)
         wanted = f"no finding that is {' or '.join(grave)}"
         checked.append(Outcome("severity", wanted, str(count), count == 0))
     return checked
