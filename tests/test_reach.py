@@ -174,7 +174,9 @@ def test_what_only_tests_call_is_not_run_by_automation() -> None:
 
 
 def test_a_test_uses_the_own_files_that_it_imports_or_starts_also_by_its_conftest() -> None:
-    imported = Fact(Kind.IMPORT, "pkg.train", Site("tests/conftest.py", 1), {"module": "pkg.train"}, Zone.TEST)
+    imported = Fact(
+        Kind.IMPORT, "pkg.train", Site("tests/conftest.py", 1), {"module": "pkg.train"}, Zone.TEST
+    )
     started = Fact(
         Kind.COMMAND, "python train.py", Site("tests/test_b.py", 3), {"system": "python"}, Zone.TEST
     )
@@ -204,3 +206,71 @@ def test_poe_as_a_plugin_of_poetry_runs_its_task() -> None:
     ]
     lent = Reach(facts).lend(facts)
     assert next(f for f in lent if f.name == "train.py").reached.systems == {"github", "poe"}
+
+
+@pytest.mark.parametrize(
+    ("traits", "masked"), [({}, False), ({"masked": "yes"}, True), ({"unchecked": "yes"}, True)]
+)
+def test_what_only_runs_where_its_failure_is_swallowed_is_masked(
+    traits: dict[str, str], masked: bool
+) -> None:
+    facts = [*PATHS, command("python train.py", **traits)]
+    train = next(f for f in Reach(facts).lend(facts) if f.name == "train.py")
+    assert train.reached.masked is masked
+
+
+def test_one_way_that_heeds_the_failure_is_enough() -> None:
+    facts = [*PATHS, command("python train.py", masked="yes"), command("python train.py", job="other")]
+    assert not next(f for f in Reach(facts).lend(facts) if f.name == "train.py").reached.masked
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "task"),
+    [
+        ("mise run fit", "mise.toml", "fit"),
+        ("mise r lint ::: fit", "mise.toml", "fit"),
+        ("mise fit", ".mise.toml", "fit"),
+        ("pdm run fit --epochs 3", "pyproject.toml", "fit"),
+        ("hatch run jobs:fit", "pyproject.toml", "jobs:fit"),
+        ("hatch -e jobs run fit", "hatch.toml", "jobs:fit"),
+        ("hatch run jobs:fit", "hatch.toml", "fit"),
+        ("pixi run -e gpu fit", "pixi.toml", "fit"),
+        ("rye run fit", "pyproject.toml", "fit"),
+        ("pipenv run fit", "Pipfile", "fit"),
+        ("uv run task fit", "pyproject.toml", "fit"),
+        ("bun run fit", "package.json", "fit"),
+        ("uvx --from poethepoet poe fit", "pyproject.toml", "fit"),
+    ],
+)
+def test_a_task_asked_for_by_name_is_reached(text: str, file: str, task: str) -> None:
+    facts = [
+        *files(file, "train.py", "other.py"),
+        command("python train.py", file, task, system="runner"),
+        command("python other.py", file, "unasked", system="runner"),
+        command(text),
+    ]
+    lent = Reach(facts).lend(facts)
+    assert "github" in next(f for f in lent if f.name == "train.py").reached.systems
+    assert "github" not in next(f for f in lent if f.name == "other.py").reached.systems
+
+
+@pytest.mark.parametrize("text", ["mise install", "pdm install", "mise run absent", "hatch build", "pixi install"])
+def test_a_runner_asked_for_something_else_runs_no_task(text: str) -> None:
+    facts = [
+        *files("mise.toml", "pyproject.toml", "train.py"),
+        command("python train.py", "mise.toml", "install", system="runner"),
+        command("python train.py", "pyproject.toml", "install", system="runner"),
+        command(text),
+    ]
+    lent = Reach(facts).lend(facts)
+    assert next(f for f in lent if f.name == "train.py").reached.systems == {"runner"}
+
+
+def test_a_file_in_the_folder_of_tasks_is_a_task_of_mise() -> None:
+    facts = [
+        *files("mise-tasks/model/fit", "train.py"),
+        command("python train.py", "mise-tasks/model/fit", "", system="shell"),
+        command("mise run model:fit"),
+    ]
+    lent = Reach(facts).lend(facts)
+    assert next(f for f in lent if f.name == "train.py").reached.systems == {"github", "shell"}

@@ -15,7 +15,7 @@ def facts(path: str, text: str) -> list[Fact]:
     found, problems = extract(Tree.of({path: dedent(text).lstrip("\n")}).files)
     assert not problems, problems
     systems = ("make", "just", "task", "tox", "npm", "procfile", "poe", "pdm", "hatch", "taskipy", "pixi", "rye", "nox", "invoke",
-               "doit", "rake", "shell", "console-script")  # fmt: skip
+               "mise", "pipenv", "deno", "doit", "rake", "shell", "console-script")  # fmt: skip
     return [fact for fact in found if fact.traits.get("system") in systems]
 
 
@@ -263,6 +263,42 @@ def test_tasks_of_pyproject() -> None:
     assert job(found, "release").traits["runs"] == ("pyproject.toml#train",)
     assert job(found, "check").traits["runs"] == ("pyproject.toml#lint",)
     assert command(found, "python report.py").traits["directory"] == "reports"
+
+
+def test_tasks_of_mise() -> None:
+    text = """
+        [tools]
+        uv = "latest"
+
+        [tasks.check]
+        depends = ["check:*"]
+        run = ["pytest", {task = "train"}]
+
+        [tasks."check:lint"]
+        run = "ruff check ."
+
+        [tasks.train]
+        alias = "t"
+        dir = "jobs"
+        run = '''
+        python train.py
+        '''
+        [tasks.report]
+        file = "scripts/report.sh"
+    """
+    found = facts("mise.toml", text)
+    assert rows(found) == [
+        (6, "check", "pytest"), (9, "check:lint", "ruff check ."), (15, "train", "python train.py"),
+    ]  # fmt: skip
+    assert job(found, "check").traits["runs"] == ("mise.toml#check:lint", "mise.toml#train")
+    assert job(found, "t").traits["runs"] == ("mise.toml#train",)
+    assert job(found, "report").traits["runs"] == ("scripts/report.sh",)
+    assert command(found, "python train.py").traits["directory"] == "jobs"
+
+
+def test_scripts_of_a_pipfile_and_tasks_of_deno() -> None:
+    assert rows(facts("Pipfile", '[scripts]\ntrain = "python train.py"\n')) == [(2, "train", "python train.py")]
+    assert rows(facts("deno.json", '{"tasks": {"api": "deno serve api.ts"}}')) == [(1, "api", "deno serve api.ts")]
 
 
 def test_tox_inside_of_pyproject() -> None:

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from posixpath import normpath
 
 from mlops_audit.facts import Fact, Kind, Zone, values
+from mlops_audit.named_tasks import asked
 
 RUNNABLE = (".py", ".sh", ".bash", ".r", ".ipynb", ".rmd", ".qmd", ".jl", ".yaml", ".yml", ".json", ".bat", ".ps1",
             ".js", ".ts", ".scala", ".rb", ".pl", ".tf")  # fmt: skip
@@ -33,7 +34,7 @@ WRAPPERS: Mapping[tuple[str, ...], int] = {
     ("accelerate", "launch"): 2, ("ray", "job"): 3, ("xvfb-run",): 1, ("srun",): 1, ("mpirun",): 1, ("horovodrun",): 1,
     ("torchrun",): 1, ("deepspeed",): 1, ("opentelemetry-instrument",): 1, ("ddtrace-run",): 1, ("newrelic-admin",): 2,
     ("chamber", "exec"): 3, ("envdir",): 2, ("nice",): 1, ("bash", "-c"): 2, ("sh", "-c"): 2, ("nvidia-smi",): 1,
-    ("docker", "exec"): 3, ("kubectl", "exec"): 3, ("uvx",): 0, ("tini",): 1, ("dumb-init",): 1, ("watch",): 1,
+    ("docker", "exec"): 3, ("kubectl", "exec"): 3, ("uvx",): 1, ("uv", "tool", "run"): 3, ("npx",): 1, ("mise", "x"): 2, ("mise", "exec"): 2, ("tini",): 1, ("dumb-init",): 1, ("watch",): 1,
 }  # fmt: skip
 TASK_RUNNERS: Mapping[str, str] = {
     "make": "Makefile", "gmake": "Makefile", "just": "justfile", "task": "Taskfile.yml", "poe": "pyproject.toml",
@@ -227,8 +228,16 @@ def split(command: str) -> list[str]:
 def _targets(
     words: list[str], here: tuple[str, ...], fact: Fact, repository: Repository, depth: int
 ) -> Iterator[str]:
+    if depth > 3:
+        return
+    if tasks := list(_named_tasks(words, here, repository)):
+        yield from tasks
+        return
     words = _unwrap(words)
-    if not words or depth > 3:
+    if not words:
+        return
+    if tasks := list(_named_tasks(words, here, repository)):
+        yield from tasks
         return
     program = PurePosixPath(words[0].replace("\\", "/")).name
     if " " in words[0]:  # bash -c "python train.py"
@@ -347,7 +356,7 @@ def _unwrap(words: list[str]) -> list[str]:
 # Options of wrappers that take a value as the next word.
 VALUED = frozenset({"-n", "--name", "-p", "--prefix", "--with", "--extra", "--group", "--env-file", "-f", "--python", "--package",
                     "--project", "--directory", "--nproc_per_node", "--nnodes", "--num_processes", "--config_file", "--working-dir",
-                    "--runtime-env", "--address", "--rdzv_backend", "--rdzv_endpoint", "--source", "--rcfile", "-c"})  # fmt: skip
+                    "--runtime-env", "--address", "--rdzv_backend", "--rdzv_endpoint", "--source", "--rcfile", "-c", "--from"})  # fmt: skip
 
 
 def _without_options(words: list[str]) -> list[str]:
@@ -409,6 +418,28 @@ def _task(program: str, rest: list[str], here: tuple[str, ...], repository: Repo
     for name in names:
         found = [u for u in units if u.partition("#")[2] in (name, f"testenv:{name}", name.split("-")[0])]
         yield from found or (_included_task(name, repository) if program == "task" else ())
+
+
+def _named_tasks(words: list[str], here: tuple[str, ...], repository: Repository) -> Iterator[str]:
+    """The tasks that mise, pdm, hatch, pixi and their kin are asked for by name, where the repository has them."""
+    wanted = asked(words)
+    if wanted is None:
+        return
+    folders = tuple(normpath(f"{f}/{wanted.folder}").lstrip("./") if wanted.folder else f for f in here)
+    for names in wanted.names:
+        units = (
+            f"{path}#{name}"
+            for name in names
+            for file in wanted.files
+            if (path := repository.file(file, *folders)) and f"{path}#{name}" in repository.units.get(path, ())
+        )
+        scripts = (
+            path
+            for place in wanted.folders
+            for path in sorted(repository.paths)
+            if re.sub(r"\.\w+$", "", f"/{path}").endswith(f"/{place}/{names[0].replace(':', '/')}")
+        )
+        yield from list(units)[:1] or list(scripts)[:1]
 
 
 def _included_task(name: str, repository: Repository) -> list[str]:

@@ -1,4 +1,4 @@
-"""Task runners kept as data: Taskfile, tox, package.json, Procfile, and the runners of pyproject.toml."""
+"""Task runners kept as data: Taskfile, tox, mise, package.json, Procfile, and the runners of pyproject.toml."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
         return _npm(path, data)
     if name == "procfile" or name.startswith("procfile."):
         return _procfile(path, parse.decode(data))
-    if name in ("pyproject.toml", "pixi.toml", "tox.toml", "hatch.toml"):
+    if name in ("deno.json", "deno.jsonc"):
+        lines = parse.decode(data).split("\n")
+        return _table(path, "deno", parse.json_document(data).get("tasks"), lines)
+    if name in ("pyproject.toml", "pixi.toml", "tox.toml", "hatch.toml", "pipfile") or "mise" in path:
         return _toml(path, name, data)
     return ()
 
@@ -234,6 +237,9 @@ def _procfile(path: str, text: str) -> Iterator[Fact]:
 
 # -------------------------------------------------------------------------------------------- pyproject.toml
 
+# Keys of a task that name those that run before or after it.
+BEFORE = ("deps", "depends", "depends_post", "depends-on", "depends_on", "uses")
+
 # where tasks stand -> (system, prefix of their names comes from a level above)
 TABLES = (
     (("tool", "poe", "tasks"), "poe"), (("tool", "pdm", "scripts"), "pdm"), (("tool", "taskipy", "tasks"), "taskipy"),
@@ -257,6 +263,11 @@ def _toml(path: str, name: str, data: bytes) -> Iterator[Fact]:
         environments = document.get("envs") if name == "hatch.toml" else None
         if name == "pixi.toml":
             yield from _table(path, "pixi", document.get("tasks"), lines)
+        elif name == "pipfile":
+            yield from _table(path, "pipenv", document.get("scripts"), lines)
+        elif "mise" in path:
+            yield from _table(path, "mise", document.get("tasks"), lines)
+            return
     for environment, body in environments.items if environments is not None else ():
         prefix = "" if environment == "default" else f"{environment}:"
         yield from _table(path, "hatch", body.get("scripts"), lines, prefix)
@@ -275,9 +286,12 @@ def _table(path: str, system: str, table: Node | None, lines: list[str], prefix:
         needs: list[str] = []
         runs: list[str] = []
         _read_task(body, system, known, lines, scripts, needs, runs, 0)
-        place = body.at("cwd") or body.at("working_dir")
+        place = body.at("cwd") or body.at("working_dir") or body.at("dir")
+        line = table.line_of(name) if table is not None else body.line
+        for alias in texts(body.get("alias")) if system == "mise" else ():
+            yield from _task(path, system, alias, line, (), needs=[name])
         yield from _task(
-            path, system, f"{prefix}{name}", table.line_of(name) if table is not None else body.line, scripts,
+            path, system, f"{prefix}{name}", line, scripts,
             needs=[f"{prefix}{need}" for need in needs], runs=runs, directory=place or None,
         )  # fmt: skip
 
@@ -294,13 +308,15 @@ def _read_task(
 ) -> None:
     """Collect what one task of a table runs: text, list, or a mapping with cmd, shell, script, sequence, chain ..."""
     if body.items:
-        for key in ("deps", "depends-on", "depends_on", "composite", "chain", "sequence", "switch", "uses"):
+        for key in (*BEFORE, "composite", "chain", "sequence", "switch"):
             child = body.get(key)
             for item in child.list if child is not None and depth < 4 else ():
                 first = item.text.split()[0] if item.text.strip() else item.at("task")
                 if first in known:
                     needs.append(first)
-                elif key not in ("deps", "depends-on", "depends_on", "uses"):
+                elif first.endswith("*"):
+                    needs.extend(name for name in known if name.startswith(first.rstrip("*")))
+                elif key not in BEFORE:
                     _read_task(item, system, known, lines, scripts, needs, runs, depth + 1)
         for key in ("cmd", "shell"):
             child = body.get(key)
@@ -309,6 +325,8 @@ def _read_task(
                 scripts.append(
                     Script(joined, child.line, flat=True) if joined else _toml_script(child, lines)
                 )
+        if system == "mise":
+            _read_mise(body, known, lines, scripts, needs, runs, depth)
         for key in ("script", "call"):
             if body.at(key):
                 runs.append(re.sub(r"\(.*", "", body.at(key), flags=re.DOTALL))
@@ -327,6 +345,24 @@ def _read_task(
             needs.append(first)
         else:
             scripts.append(_toml_script(body, lines))
+
+
+def _read_mise(
+    body: Node,
+    known: set[str],
+    lines: list[str],
+    scripts: list[Script],
+    needs: list[str],
+    runs: list[str],
+    depth: int,
+) -> None:
+    """What a task of mise runs: text, a list of texts and of `{task = "x"}`, or a file."""
+    ran = body.get("run")
+    if ran is not None and depth < 4:
+        _read_task(ran, "mise", known, lines, scripts, needs, runs, depth + 1)
+    needs.extend(name for name in (body.at("task"), *texts(body.get("tasks"))) if name in known)
+    if body.at("file"):
+        runs.append(body.at("file"))
 
 
 def _toml_script(node: Node, lines: list[str]) -> Script:
