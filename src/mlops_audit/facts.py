@@ -94,6 +94,9 @@ class Reached:
     chain: tuple[Link, ...] = ()
     systems: frozenset[str] = frozenset()
     triggers: frozenset[str] = frozenset()
+    masked: bool = (
+        False  # whether every way swallows a failure: `|| true`, continue-on-error, a script without set -e
+    )
 
 
 UNREACHED = Reached()
@@ -279,6 +282,7 @@ class Facts:
         zone      its zone
         runs      the systems that run it (github, make, dvc, docker ...), by reach
         triggers  what starts those (schedule, push, manual ...), by reach
+        masked    `yes` when every way that runs it swallows its failure, by reach
         imports   the modules that its file imports
         calls     the names that its file calls
         sides     `trains`, `serves` or `both`: which side's files import its file, itself counted
@@ -344,6 +348,8 @@ class Facts:
             return tuple(fact.reached.systems)
         if name == "triggers":
             return (*fact.reached.triggers, *values(fact.traits.get("triggers")))
+        if name == "masked" and fact.reached.masked:
+            return ("yes",)
         if name == "imports":
             return tuple(self._imports.get(fact.site.path, ()))
         if name == "calls":

@@ -24,6 +24,7 @@ class Edge:
 
     target: str
     link: Link
+    masked: bool = False  # whether a failure of what it runs is swallowed there
 
 
 class Reach:
@@ -114,7 +115,10 @@ class Reach:
             unit = _part(unit, _definition(fact))
         if target != unit:
             link = Link(fact.site, " ".join(what.split())[:160])
-            self._edges[unit].setdefault(target, Edge(target, link))
+            masked = bool({"masked", "unchecked"} & set(fact.traits))
+            known = self._edges[unit].get(target)
+            if known is None or (known.masked and not masked):
+                self._edges[unit][target] = Edge(target, link, masked)
 
     def _walk(self) -> dict[str, Reached]:
         """What every unit is reached by: the chain of the strongest, then shortest, way and the union of all ways."""
@@ -139,7 +143,21 @@ class Reach:
                     if target not in parents and not (tests and _path(target) not in self._tests):
                         parents[target] = (unit, edge.link)
                         queue.append(target)
-        return {u: Reached(chains[u], frozenset(systems[u]), frozenset(triggers[u])) for u in chains}
+        heard = self._heard()
+        return {
+            u: Reached(chains[u], frozenset(systems[u]), frozenset(triggers[u]), u not in heard)
+            for u in chains
+        }
+
+    def _heard(self) -> set[str]:
+        """The units that some way runs without swallowing their failure."""
+        heard, stack = set(self._roots), list(self._roots)
+        while stack:
+            for target, edge in self._edges.get(stack.pop(), {}).items():
+                if not edge.masked and target not in heard:
+                    heard.add(target)
+                    stack.append(target)
+        return heard
 
     def lend(self, facts: Iterable[Fact]) -> list[Fact]:
         """The facts, each with the chain, systems and triggers that run it; those of code that fails are dead."""
