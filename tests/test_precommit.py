@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -28,6 +31,7 @@ def train(x, y):
     mlflow.log_metric("accuracy", model.score(x, y))
     return model
 """
+GATE = "fail-below-maturity = 4\n"
 SILENT = "".join(line for line in TRAINING.splitlines(True) if "log_metric" not in line)
 
 
@@ -204,7 +208,9 @@ def test_a_hook_reads_the_index_of_the_repository_it_is_asked_about(
 ) -> None:
     other = repository(tmp_path / "other", {"only_in_other.py": TRAINING})
     plain = tmp_path / "plain"
-    same_name = {"only_in_own.py": TRAINING}  # with the leaked index git would take it for tracked, and leave it out
+    same_name = {
+        "only_in_own.py": TRAINING
+    }  # with the leaked index git would take it for tracked, and leave it out
     write(plain, {**same_name, "ignored.py": TRAINING, ".gitignore": "ignored.py\n"})
     script = f"env | grep ^GIT_ > {tmp_path}/leaked\n{PROGRAM} facts {other} {revision} --kind file > {tmp_path}/files"
     if not revision:
@@ -236,90 +242,86 @@ def names(listing: Path) -> list[str]:
 # ------------------------------------------------------------------------------------------------- pre-commit
 
 
-TryHook = Callable[..., subprocess.CompletedProcess[str]]
+def give_up(reason: str) -> NoReturn:
+    """Skip, except in CI: there these tests must run."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
-def try_hook(tmp_path_factory: pytest.TempPathFactory) -> TryHook:
-    """`pre-commit try-repo` on a repository made of this checkout.
-
-    Skipped without pre-commit, or when pip cannot build the hook's environment; in CI both are failures.
-    """
-    give_up = pytest.fail if os.environ.get("CI") else pytest.skip
-    if shutil.which("pre-commit", path=os.path.dirname(sys.executable)) is None:
+def hooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository made of this checkout, whose hooks are tried; skipped where pre-commit is not installed."""
+    if importlib.util.find_spec("pre_commit") is None:
         give_up("pre-commit is not installed")
-    place = tmp_path_factory.mktemp("pre-commit")
-    hooks = place / "mlops-audit"
+    root = tmp_path_factory.mktemp("hooks") / "mlops-audit"
+    left_out = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for folder in ("src", "rules", "reports"):
-        shutil.copytree(
-            CHECKOUT / folder, hooks / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
-        )
+        shutil.copytree(CHECKOUT / folder, root / folder, ignore=left_out)
     for name in ("pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml"):
-        shutil.copy(CHECKOUT / name, hooks / name)
-    repository(hooks, {})
-
-    def call(folder: Path, hook: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pre_commit",
-                "try-repo",
-                str(hooks),
-                hook,
-                "--verbose",
-                "--color",
-                "never",
-                *arguments,
-            ],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            env=surroundings(PRE_COMMIT_HOME=str(place / "home"), XDG_CONFIG_HOME=str(place / "none")),
-        )
-
-    sample = repository(place / "sample", {"a.py": "print(1)\n"})
-    ran = call(sample, "mlops-audit", "--all-files")
-    if "pip" in ran.stdout and "An unexpected error has occurred" in ran.stdout:
-        give_up(f"pip cannot build the environment of the hook here: {ran.stdout[-2000:]}")
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return call
+        shutil.copy(CHECKOUT / name, root / name)
+    return repository(root, {})
 
 
-def test_the_fast_hook_fails_on_a_changed_file_that_cannot_be_read_and_on_no_other(
-    try_hook: TryHook, project: Path
+def pre_commit(folder: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """pre-commit in a folder; skipped where pip cannot build the environment of the hooks, as without a network."""
+    ran = subprocess.run(
+        [sys.executable, "-m", "pre_commit", *arguments, "--verbose", "--color", "never"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=surroundings(PRE_COMMIT_HOME=str(home), XDG_CONFIG_HOME=str(home / "none")),
+    )
+    if ran.returncode not in (0, 1):
+        give_up(f"pip cannot build the environment of the hooks here: {(ran.stdout + ran.stderr)[-2000:]}")
+    return ran
+
+
+def test_both_hooks_work_as_pre_commit_tries_them(hooks: Path, project: Path, tmp_path: Path) -> None:
+    write(project, {"src/train.py": SILENT, "params.yaml": "depth: [1\n", ".mlops-audit.toml": GATE})
+    git(project, "add", ".")
+    ran = pre_commit(project, tmp_path, "try-repo", str(hooks), "--hook-stage", "manual")
+    assert ran.returncode == 1
+    fast, _, gate = ran.stdout.partition("mlops-audit (whole repository)")
+    assert "src/train.py: note: no longer logs metrics" in fast
+    assert re.search(r"^params\.yaml:\d+: ", fast, re.MULTILINE), ran.stdout
+    assert "MLOps audit of shop" not in fast
+    assert "MLOps audit of shop" in gate
+    assert "gate failed: maturity" in gate
+
+
+def test_configured_hooks_look_at_changed_files_and_at_the_whole_repository(
+    hooks: Path, project: Path, tmp_path: Path
 ) -> None:
-    write(project, {"src/old.py": "def x(:\n"})
+    commit = git(hooks, "rev-parse", "HEAD").stdout.strip()
+    wanted = "[{id: mlops-audit}, {id: mlops-audit-gate}]"
+    configuration = f"repos: [{{repo: '{hooks}', rev: '{commit}', hooks: {wanted}}}]\n"
+    write(project, {"src/old.py": "def x(:\n", ".pre-commit-config.yaml": configuration})
     git(project, "add", ".")
     git(project, "commit", "-q", "-m", "broken before")
     write(project, {"src/train.py": SILENT})
     git(project, "add", ".")
-    ran = try_hook(project, "mlops-audit")
+
+    ran = pre_commit(project, tmp_path, "run")
     assert ran.returncode == 0, ran.stdout
     assert "src/train.py: note: no longer logs metrics" in ran.stdout
-    assert "src/old.py" not in ran.stdout
-    write(project, {"params.yaml": "depth: [1\n"})
-    git(project, "add", ".")
-    ran = try_hook(project, "mlops-audit")
-    assert ran.returncode == 1
-    assert "params.yaml:" in ran.stdout
-    assert "level" not in ran.stdout.lower()
+    assert "src/old.py" not in ran.stdout, "only what changed is checked"
+    assert "whole repository" not in ran.stdout, "the gate is opt-in"
 
-
-def test_the_gate_audits_the_whole_repository_against_its_thresholds(
-    try_hook: TryHook, project: Path
-) -> None:
-    ran = try_hook(project, "mlops-audit-gate", "--hook-stage", "pre-push", "--all-files")
+    ran = pre_commit(
+        project, tmp_path, "run", "mlops-audit-gate", "--hook-stage", "pre-push", "--files", "params.yaml"
+    )
     assert ran.returncode == 0, ran.stdout
     assert "MLOps audit of shop" in ran.stdout
-    write(project, {".mlops-audit.toml": "fail-below-maturity = 4\n"})
-    git(project, "add", ".")
-    ran = try_hook(project, "mlops-audit-gate", "--hook-stage", "manual", "--files", "params.yaml")
+    files = re.search(r"(\d+) files read", ran.stdout)
+    assert files is not None
+    assert int(files[1]) == 4, "a score is never made from a part of the repository"
+
+    write(project, {".mlops-audit.toml": GATE})
+    ran = pre_commit(project, tmp_path, "run", "mlops-audit-gate", "--hook-stage", "manual")
     assert ran.returncode == 1
     assert "gate failed: maturity" in ran.stdout
-    ran = try_hook(project, "mlops-audit-gate", "--files", "params.yaml")
-    assert "MLOps audit" not in ran.stdout, "the gate is opt-in: it does not run on every commit"
 
 
 def test_the_manifest_names_commands_that_there_are() -> None:

@@ -107,15 +107,15 @@ def test_a_rule_that_breaks_a_law_is_a_fault(tmp_path: Path, old: str, new: str,
 
 
 def test_the_command_prints_faults_and_exits_1(tmp_path: Path) -> None:
-    text = RULE.replace("import another", "import sealer\n        sealer.seal(1)").replace(
-        "import sealer\n\n", ""
+    text = RULE.replace("import another", 'import sealer\n        sealer.seal("x")').replace(
+        "sealer==1.0", "other==1.0"
     )
     pack(tmp_path / "mine", {"data/versioning.yaml": text})
     ran = verify("mine", cwd=tmp_path)
     assert ran.returncode == 1
     first, second = ran.stdout.splitlines()
-    assert first.startswith("mine/data/versioning.yaml:13: Sealed by the tool: the verdict is ")
-    assert second.startswith("mine/data/versioning.yaml:25: Another tool: the verdict is ")
+    assert first.startswith("mine/data/versioning.yaml:20: Only declared: the verdict is missing")
+    assert second.startswith("mine/data/versioning.yaml:25: Another tool: the verdict is pass")
     assert ran.stderr == "mlops-audit: 1 rule: 2 faults\n"
 
 
