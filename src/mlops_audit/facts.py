@@ -380,8 +380,15 @@ def holds(found: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
 
     With `!` patterns alone an absent trait holds too: `{masked: "!*"}` reads "is not masked".
     """
+    wanted, unwanted = _conditions(patterns)
+    if wanted is not None and not any(map(wanted, found)):
+        return False
+    return unwanted is None or not any(map(unwanted, found))
+
+
+@cache
+def _conditions(patterns: tuple[str, ...]) -> tuple[Callable[[str], bool] | None, Callable[[str], bool] | None]:
+    """What any value must match, and what none may; None where nothing is asked."""
     wanted = tuple(p for p in patterns if not p.startswith("!"))
     unwanted = tuple(p[1:] for p in patterns if p.startswith("!"))
-    if wanted and not any(map(matcher(wanted, True), found)):
-        return False
-    return not (unwanted and any(map(matcher(unwanted, True), found)))
+    return matcher(wanted, True) if wanted else None, matcher(unwanted, True) if unwanted else None
