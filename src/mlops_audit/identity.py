@@ -97,8 +97,11 @@ def line_findings(
 
 
 def marks(aspect: str, signal: str, facts: Iterable[Fact]) -> Iterable[Mark]:
-    """The places of facts that answer a signal, each once."""
-    return dict.fromkeys(Mark.of(aspect, signal, fact.name, fact.site) for fact in facts)
+    """The places of facts that answer a signal, each once: of several facts of one line the first by name."""
+    found: dict[Site, Mark] = {}
+    for fact in sorted(facts, key=lambda fact: fact.name):
+        found.setdefault(fact.site, Mark.of(aspect, signal, fact.name, fact.site))
+    return found.values()
 
 
 # ------------------------------------------------------------------------------------------------ matching
