@@ -21,10 +21,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "__init__",
         "audit config",
         "report",
-        "roadmap location sarif terminal explain",
+        "roadmap location snippets sarif terminal explain",
         "markdown waivers baseline",
         "quiet ignores",
-        "score memory identity",
+        "score memory identity unread",
         "judge extract reach projects",
         "failures",
         "EXTRACTORS launch",
@@ -42,7 +42,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "shell_prefixes",
         "shell_words",
         "shell_tokens",
-        "parse budget safe line_hash notations dockerfile templates documents",
+        "parse budget safe redact line_hash notations dockerfile templates documents",
         "facts",
     )
 )

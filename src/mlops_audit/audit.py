@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from mlops_audit import catalogue, rules
+from mlops_audit import extract as extractors
 from mlops_audit.baseline import Baseline, hold
-from mlops_audit.extract import extract
+from mlops_audit.budget import RUN_SECONDS, Budget
 from mlops_audit.facts import Fact, Facts, Names, Problem, Site, Zone, values
 from mlops_audit.identity import CLAIM, Sketch, line_findings, sketch
 from mlops_audit.ignores import Ignores, ignores_in
@@ -19,21 +22,31 @@ from mlops_audit.memory import Memory
 from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.projects import split
 from mlops_audit.reach import Reach
-from mlops_audit.report import Report, report_of
+from mlops_audit.report import Report, report_of, shown_sites
 from mlops_audit.rules import Pack, RuleError
 from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
-from mlops_audit.tree import PROSE_SUFFIXES, Tree
+from mlops_audit.snippets import snippets
+from mlops_audit.tree import PROSE_SUFFIXES, Tree, zone_of
+from mlops_audit.unread import Unread, doubted, undecided
 from mlops_audit.waivers import Waiving, kept, waive
 
 MACHINE_LEARNING = frozenset({"trains", "serves", "llm"})
 PROFILES: Mapping[str, str] = {"uk-gov": "uk-gov"}  # profile -> the kind that it adds
+MOST_ALIKE = 100
 PROSE_NAMES = frozenset(
     {"license", "licence", "notice", "authors", "codeowners", "readme", "changelog", ".gitignore"}
 )
 
 
 class NothingToAudit(ValueError):
-    """There is no machine learning here, and why that is thought, in one line."""
+    """There is no machine learning here, and why that is thought, in one line.
+
+    `unread` are the files that nobody looked at and that could have told otherwise.
+    """
+
+    def __init__(self, reason: str, unread: Sequence[Problem] = ()) -> None:
+        super().__init__(reason)
+        self.unread = tuple(unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +64,7 @@ class Asked:
     waiving: Waiving | None = None
     baseline: Baseline | None = None
     baseline_file: str = ""
+    with_snippets: bool = True
 
 
 def audit(
@@ -66,28 +80,33 @@ def audit(
     waiving: Waiving | None = None,
     baseline: Baseline | None = None,
     baseline_file: str = "",
+    sources: Sequence[str] = (),
+    time_limit: float | None = RUN_SECONDS,
+    with_snippets: bool = True,
 ) -> Report:
     """Audit a repository: the tracked files of the work tree at `root`, or those of the commit `rev`.
 
     `exclude` are globs of paths to leave out, `disabled` maps aspects to the reason why they are not asked, `packs` are
     folders of further rules. `weights` are those that a profile gives to aspects; `waiving` are waivers with the day on
     which they are read (without it nothing is waived, comments of the code included); a `baseline` holds back what it
-    records. Raises RepositoryError, RuleError or NothingToAudit, each in clear lines.
+    records; `sources` name the configurations that all this comes from. What is not read within `time_limit` seconds
+    (None: without end) is skipped. Raises RepositoryError, RuleError or NothingToAudit, each in clear lines.
     """
-    pack, exclude = rule_pack(packs), tuple(exclude)
+    budget, pack, exclude = Budget(time_limit), rule_pack(packs), tuple(exclude)
     asked = Asked(
-        disabled or {}, profile, thresholds or Thresholds(), weights or {}, waiving, baseline, baseline_file
+        disabled or {}, profile, thresholds or Thresholds(), weights or {}, waiving, baseline, baseline_file, with_snippets
     )
     with Tree.open(Path(root), rev, exclude) as tree:
-        report = audit_tree(tree, pack, asked)
-    return replace(report, excluded=exclude)
+        report = audit_tree(tree, pack, asked, budget)
+    return replace(report, excluded=exclude, sources=tuple(sources))
 
 
-def audit_tree(tree: Tree, pack: Pack, asked: Asked = Asked()) -> Report:
+def audit_tree(tree: Tree, pack: Pack, asked: Asked = Asked(), budget: Budget | None = None) -> Report:
     """The same for a tree that is open and rules that are read."""
-    facts, problems, kinds = examine(tree, pack)
+    facts, problems, kinds = examine(tree, pack, budget=budget)
     if not MACHINE_LEARNING & set(kinds):
-        raise NothingToAudit(_why_nothing(tree))
+        skipped = [problem for problem in (*tree.skipped, *problems) if problem.unread]
+        raise NothingToAudit(_why_nothing(tree), skipped if undecided(pack.kinds, kinds, _unread(skipped, tree)) else ())
     return report_on(tree, pack, facts, problems, kinds, asked)
 
 
@@ -100,10 +119,15 @@ def report_on(
     asked: Asked,
 ) -> Report:
     """The same for a tree that is examined."""
+    problems = [*tree.skipped, *problems]
+    unread = _unread(problems, tree)
+    if doubtful := undecided(pack.kinds, kinds, unread):
+        what = f"whether it is a project of the kind {' or '.join(doubtful)}"
+        problems.append(Problem(Site("."), f"not known, because files were skipped: {what}"))
     if asked.profile in PROFILES:
         kinds = {**kinds, PROFILES[asked.profile]: ()}
     ignores = ignores_in(tree.files, facts, pack) if asked.waiving is not None else Ignores()
-    found = findings(facts, kinds, pack, ignores.without)
+    found = doubted(findings(facts, kinds, pack, ignores.without), unread)
     found = weigh(disable(found, asked.disabled), asked.weights)
     claims = ignores.spare(unsupported_claims(found, facts))
     places = [m for m in line_findings(found, facts, claims) if m.site not in ignores.places.get(m.aspect, ())]
@@ -134,15 +158,43 @@ def report_on(
         commit=tree.commit,
         kinds=kinds,
         locations=locate(found, kinds, tree),
-        problems=[*tree.skipped, *problems],
+        problems=_gathered(problems),
         files=len(tree.files),
         claims=claims,
         disabled=asked.disabled,
     )
+    if asked.with_snippets:
+        report = replace(report, snippets=snippets(shown_sites(report), tree))
     checked = outcomes(asked.thresholds, found, report.maturity.level.level, severities)
     return replace(
         report, thresholds=checked, line_findings=places, waived=waived, held=held, sketches=sketches
     )
+
+
+def _unread(problems: Iterable[Problem], tree: Tree) -> list[Unread]:
+    """The files that were not read, each with what it could have stated; a folder or list cut short could state anything."""
+    zones = {file.path: file.zone for file in tree.files}
+    found = {}
+    for problem in problems:
+        path = problem.site.path
+        if problem.unread and path not in found:
+            kinds = extractors.ANY if path == "." or path not in zones else extractors.kinds_of(path)
+            found[path] = Unread(path, zones.get(path) or zone_of(path), kinds)
+    return list(found.values())
+
+
+def _gathered(problems: Sequence[Problem]) -> list[Problem]:
+    """The problems, of those with the same reason no more than a hundred by name."""
+    kept: list[Problem] = []
+    counts: Counter[str] = Counter()
+    for problem in problems:
+        counts[problem.reason] += 1
+        if counts[problem.reason] <= MOST_ALIKE:
+            kept.append(problem)
+    for reason, count in counts.items():
+        if count > MOST_ALIKE:
+            kept.append(Problem(Site("."), f"and {count - MOST_ALIKE} more like these: {reason}", reason.startswith("skipped")))
+    return kept
 
 
 def _sketches(tree: Tree, paths: Collection[str]) -> dict[str, Sketch]:
@@ -158,14 +210,15 @@ def _sketches(tree: Tree, paths: Collection[str]) -> dict[str, Sketch]:
 
 
 def examine(
-    tree: Tree, pack: Pack, memory: Memory | None = None
+    tree: Tree, pack: Pack, memory: Memory | None = None, budget: Budget | None = None
 ) -> tuple[Facts, list[Problem], dict[str, tuple[Evidence, ...]]]:
     """What a tree states, what could not be read, and the kinds of project it is with the evidence of each.
 
     Which files train and which serve also tells reach which modules both sides share. `memory` is what audits of other
-    commits of the same repository have read already.
+    commits of the same repository have read already; without a budget only single files are under an alarm.
     """
-    extracted, problems = memory.extract(tree.files) if memory else extract(tree.files)
+    read = memory.extract if memory else extractors.extract
+    extracted, problems = read(tree.files, budget or Budget(math.inf))
     known = memory.names if memory else Names()
     reach = Reach(extracted)
     home = {file.placed: file.path for file in tree.files if file.placed}

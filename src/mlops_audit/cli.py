@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -118,6 +119,11 @@ def commands() -> None:
 @click.option("--profile", type=Word("profile", PROFILES), help="Ask the aspects of a profile too.")
 @RULES
 @click.option("--isolated", is_flag=True, help="Ignore the configuration of the repository.")
+@click.option("--config-from", "base", metavar="REV", help="Take the repository's configuration from this commit.")
+@click.option("--time-limit", "seconds", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True,
+              metavar="SECONDS", help="Skip what is not read by then.")
+@click.option("--strict", is_flag=True, help="Exit 4 when what was not read leaves any aspect unknown.")
+@click.option("--no-snippets", "bare", is_flag=True, help="No lines of source in the report.")
 @COLOR
 @click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
 def audit(
@@ -131,6 +137,10 @@ def audit(
     profile: str | None,
     packs: tuple[Path, ...],
     isolated: bool,
+    base: str | None,
+    seconds: float,
+    strict: bool,
+    bare: bool,
     color: str,
     quiet: bool,
 ) -> int:
@@ -146,7 +156,7 @@ def audit(
     for _, target in outputs:
         _check_output(target, path)
     try:
-        config = given.over(_configured(path, rev, isolated))
+        config = given.over(_configured(path, rev, isolated, base))
         report = audit_repository(
             path,
             rev,
@@ -155,19 +165,29 @@ def audit(
             profile=config.profile,
             thresholds=config.thresholds,
             packs=config.rules,
+            sources=config.source.split(", ") if config.source else (),
+            time_limit=seconds,
+            with_snippets=not bare,
         )
     except (ConfigError, RuleError, RepositoryError) as error:
         raise Misuse(str(error)) from error
     except NothingToAudit as error:
         _say(str(error))
-        return NOTHING
+        for problem in error.unread[:5]:
+            _say(f"not read: {problem.site}: {problem.reason}")
+        return BROKEN if strict and error.unread else NOTHING
     for kind, target in outputs:
         _write_file(target, render(report, kind, unicode=True))
         if not quiet:
             _say(f"wrote {kind} to {target}")
     look = {"color": _colored(color), "width": _width(), "unicode": _unicode()}
     _write(render(report, format, **look), utf8=format != "terminal")  # type: ignore[arg-type]
-    return _gate(report, config, quiet)
+    unknown = [finding.aspect.id for finding in report.findings if finding.verdict == "unknown"]
+    code = _gate(report, config, quiet)
+    if strict and unknown:
+        _say(f"unknown, because files were not read: {', '.join(unknown)}")
+        return BROKEN
+    return code
 
 
 def _gate(report: Report, config: Config, quiet: bool) -> int:
@@ -361,8 +381,11 @@ def _rules(packs: Sequence[Path]) -> Any:
         raise Misuse(str(error)) from error
 
 
-def _configured(path: Path, rev: str | None, isolated: bool) -> Config:
-    """The repository's configuration, of the commit when one is asked for, on top of the user's own."""
+def _configured(path: Path, rev: str | None, isolated: bool, base: str | None = None) -> Config:
+    """The repository's configuration, of the commit when one is asked for, on top of the user's own.
+
+    `base` is a commit to take it from instead: a pull request cannot lower its own gate.
+    """
     from mlops_audit import config
     from mlops_audit.parse import ParseFailure
     from mlops_audit.repository import read_regular
@@ -370,8 +393,11 @@ def _configured(path: Path, rev: str | None, isolated: bool) -> Config:
 
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     own = config.of_user(Path(home) / PROGRAM / "config.toml")
+    if isolated and base:
+        raise Misuse("--isolated and --config-from exclude each other")
     if isolated:
         return own
+    rev = base or rev
 
     def from_disk(name: str) -> bytes | None:
         try:
@@ -392,7 +418,10 @@ def _configured(path: Path, rev: str | None, isolated: bool) -> Config:
             except ParseFailure as failure:
                 raise config.ConfigError([f"{name}:1: cannot be read: {failure.reason}"]) from failure
 
-        return config.of_repository(from_commit).over(own)
+        found = config.of_repository(from_commit)
+        if base and found.source:
+            found = replace(found, source=f"{found.source} at {base}")
+        return found.over(own)
 
 
 def _colored(wanted: str) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mlops_audit import catalogue, parse
 from mlops_audit.score import SEVERITIES, Thresholds
 
 OWN_FILE = ".mlops-audit.toml"
+USER_FILE = "the user's own configuration"  # in reports, instead of a path with the user's name
 SHARED_FILE = "pyproject.toml"
 SECTION = ("tool", "mlops-audit")
 PROFILES = ("uk-gov",)
@@ -54,7 +55,7 @@ class Config:
             {**below.disable, **self.disable},
             self.profile or below.profile,
             tuple(dict.fromkeys((*below.rules, *self.rules))),
-            self.source or below.source,
+            ", ".join(dict.fromkeys(source for source in (self.source, below.source) if source)),
         )
 
 
@@ -80,7 +81,7 @@ def of_user(path: Path) -> Config:
         return Config()
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror}"]) from error
-    return _Reader(path.as_posix(), USER_KEYS, path.parent).config(data, ())
+    return replace(_Reader(path.as_posix(), USER_KEYS, path.parent).config(data, ()), source=USER_FILE)
 
 
 def score_of(text: str) -> tuple[str, float]:

@@ -16,6 +16,7 @@ class Verdict(str, enum.Enum):
     PARTIAL = "partial"
     MISSING = "missing"
     NA = "na"
+    UNKNOWN = "unknown"  # what was not read could have decided it
 
     __str__ = str.__str__
 
@@ -42,6 +43,7 @@ class Finding:
     evidence: tuple[Evidence, ...] = ()
     lacks: tuple[str, ...] = ()
     project: str = ""
+    unread: tuple[str, ...] = ()  # files that nobody looked at and that could have changed the verdict
 
 
 def answers(signal: Signal, facts: Facts) -> list[Fact]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, MutableMapping
 
+from mlops_audit.budget import ENDLESS, Budget
 from mlops_audit.extract import extract
 from mlops_audit.facts import Fact, Names, Problem
 from mlops_audit.tree import File
@@ -24,7 +25,7 @@ class Memory:
         self.names = Names()
         self._kept: MutableMapping[Key, Extracted] = {} if kept is None else kept
 
-    def extract(self, files: Iterable[File]) -> Extracted:
+    def extract(self, files: Iterable[File], budget: Budget = ENDLESS) -> Extracted:
         """What `extract.extract` gives; files whose content is not known by an id are read each time."""
         facts: list[Fact] = []
         problems: list[Problem] = []
@@ -32,8 +33,8 @@ class Memory:
             key = (file.path, file.placed, file.zone.value, file.blob)
             found = self._kept.get(key) if file.blob else None
             if found is None:
-                found = extract([file])
-                if file.blob:
+                found = extract([file], budget)
+                if file.blob and not any(problem.unread for problem in found[1]):
                     self._make_room()
                     self._kept[key] = found
             facts.extend(found[0])

@@ -10,11 +10,12 @@ from typing import Any
 
 from mlops_audit import __version__, baseline, waivers
 from mlops_audit.catalogue import Catalogue
-from mlops_audit.facts import Fact, Problem
+from mlops_audit.facts import Fact, Problem, Site
 from mlops_audit.identity import CLAIM, Mark, Sketch
 from mlops_audit.judge import Evidence, Finding, Verdict
 from mlops_audit.location import Location
 from mlops_audit.quiet import place_of
+from mlops_audit.redact import redacted
 from mlops_audit.roadmap import Step, cheapest_way_up, roadmap
 from mlops_audit.score import (
     SEVERITIES,
@@ -33,6 +34,7 @@ from mlops_audit.score import (
 SCHEMA_VERSION = "1.0"
 FORMATS = ("terminal", "markdown", "json", "sarif")
 PER_SIGNAL, PER_ASPECT = 5, 20  # pieces of evidence that a report shows
+UNREAD = 5  # files that an aspect names as not read
 
 Document = dict[str, Any]
 
@@ -63,6 +65,8 @@ class Report:
     waived: waivers.Waived | None = None
     held: baseline.Held | None = None
     sketches: Mapping[str, Sketch] = field(default_factory=dict)  # of the files that line findings stand in
+    sources: Sequence[str] = ()  # the configurations that disabled, excluded and thresholds come from
+    snippets: Mapping[Site, str] = field(default_factory=dict)
     schema_version: str = SCHEMA_VERSION
 
 
@@ -147,7 +151,7 @@ def _document(report: Report) -> Document:
         "commit": report.commit,
         "files": report.files,
         "kinds": list(report.kinds),
-        "kind_evidence": {kind: _evidence_of(found)[0] for kind, found in report.kinds.items()},
+        "kind_evidence": {kind: _pieces(found, report)[0] for kind, found in report.kinds.items()},
         "score": report.score,
         "maturity": _maturity(report),
         "counts": {
@@ -158,6 +162,7 @@ def _document(report: Report) -> Document:
             {"threshold": o.threshold, "wanted": o.wanted, "found": o.found, "held": o.held}
             for o in report.thresholds
         ],
+        "configured_by": list(report.sources),
         "pillars": [
             {
                 "id": pillar.id,
@@ -172,7 +177,7 @@ def _document(report: Report) -> Document:
             for pattern, because in report.anti_patterns
         ],
         "unsupported_claims": [
-            {"aspect": aspect, "path": fact.site.path, "line": fact.site.line, "text": fact.name}
+            {"aspect": aspect, "path": fact.site.path, "line": fact.site.line, "text": redacted(fact.name)}
             for aspect, fact in report.claims
         ],
         "line_findings": [place_of(mark) for mark in places if mark.signal != CLAIM],
@@ -181,11 +186,11 @@ def _document(report: Report) -> Document:
         "risks": _risks(active),
         "roadmap": [_step(step) for step in report.roadmap],
         "problems": [
-            {"path": p.site.path, "line": p.site.line, "cell": p.site.cell, "reason": p.reason}
+            {"path": p.site.path, "line": p.site.line, "cell": p.site.cell, "reason": redacted(p.reason)}
             for p in report.problems
         ],
         "disabled": [
-            {"aspect": aspect, "reason": reason} for aspect, reason in sorted(report.disabled.items())
+            {"aspect": aspect, "reason": redacted(reason)} for aspect, reason in sorted(report.disabled.items())
         ],
         "excluded": list(report.excluded),
     }
@@ -193,7 +198,7 @@ def _document(report: Report) -> Document:
 
 def _aspect(finding: Finding, report: Report) -> Document:
     aspect, rule = finding.aspect, finding.rule
-    shown, rest = _evidence_of(finding.evidence)
+    shown, rest = _pieces(finding.evidence, report)
     location = report.locations.get(aspect.id)
     return {
         "id": aspect.id,
@@ -204,6 +209,8 @@ def _aspect(finding: Finding, report: Report) -> Document:
         "evidence": shown,
         "evidence_left_out": rest,
         "lacks": list(finding.lacks),
+        "unread": list(finding.unread[:UNREAD]),
+        "unread_left_out": max(0, len(finding.unread) - UNREAD),
         "fix": rule.fix,
         "why": rule.why,
         "effort": rule.effort,
@@ -225,18 +232,31 @@ def _aspect(finding: Finding, report: Report) -> Document:
     }
 
 
-def _evidence_of(found: Sequence[Evidence]) -> tuple[list[Document], int]:
-    """The evidence that a report shows, strongest first, and how much more there is."""
-    shown: list[Document] = []
+def shown_sites(report: Report) -> list[Site]:
+    """The places of all evidence that the report shows."""
+    groups = (*report.kinds.values(), *(finding.evidence for finding in report.findings))
+    return [evidence.fact.site for found in groups for evidence in _evidence_of(found)]
+
+
+def _pieces(found: Sequence[Evidence], report: Report) -> tuple[list[Document], int]:
+    """The evidence that a report shows, and how much more there is."""
+    shown = _evidence_of(found)
+    return [piece_of(e, report.snippets.get(e.fact.site, "")) for e in shown], len(found) - len(shown)
+
+
+def _evidence_of(found: Sequence[Evidence]) -> list[Evidence]:
+    """The evidence that a report shows, strongest first."""
+    shown: list[Evidence] = []
     per_signal: Counter[str] = Counter()
     for evidence in found:
         if len(shown) < PER_ASPECT and per_signal[evidence.signal] < PER_SIGNAL:
             per_signal[evidence.signal] += 1
-            shown.append(_piece(evidence))
-    return shown, len(found) - len(shown)
+            shown.append(evidence)
+    return shown
 
 
-def _piece(evidence: Evidence) -> Document:
+def piece_of(evidence: Evidence, snippet: str = "") -> Document:
+    """A piece of evidence as plain data."""
     fact = evidence.fact
     return {
         "path": fact.site.path,
@@ -245,9 +265,10 @@ def _piece(evidence: Evidence) -> Document:
         "strength": str(evidence.strength),
         "faint": fact.faint,
         "signal": evidence.signal,
-        "name": fact.name[:300],
+        "name": redacted(fact.name[:300]),
+        "snippet": snippet,
         "chain": [
-            {"path": link.site.path, "line": link.site.line, "cell": link.site.cell, "runs": link.runs}
+            {"path": link.site.path, "line": link.site.line, "cell": link.site.cell, "runs": redacted(link.runs)}
             for link in fact.reached.chain
         ],
     }

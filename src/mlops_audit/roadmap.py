@@ -103,7 +103,7 @@ def _gain(finding: Finding) -> int:
 
 def cheapest_way_up(findings: Sequence[Finding], levels: Sequence[Level]) -> list[Finding]:
     """The cheapest set of findings whose fixes open every gate of the next level; [] at the top, and when a gate asks
-    for an aspect that has no finding.
+    for an aspect that has no finding, or one of which nothing is known.
 
     Each closed `all` gate needs all the aspects that close it, each closed `any` gate one of them, and an aspect may
     serve several gates. Cheapest is the least effort in weeks, then the fewest fixes, then what has been begun, then
@@ -113,7 +113,7 @@ def cheapest_way_up(findings: Sequence[Finding], levels: Sequence[Level]) -> lis
     if state.next is None:
         return []
     closed = [gate for gate in state.gates if gate.level == state.next.level and not gate.open]
-    by_id = {finding.aspect.id: finding for finding in findings}
+    by_id = {finding.aspect.id: finding for finding in findings if finding.verdict is not Verdict.UNKNOWN}
     place = {finding.aspect.id: number for number, finding in enumerate(findings)}
     forced = {aspect for gate in closed if gate.gate.needs == "all" for aspect in gate.closed_by}
     choices = [

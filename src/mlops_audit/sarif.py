@@ -37,7 +37,7 @@ def sarif(document: Document) -> Document:
         "automationDetails": {"id": "mlops-audit/repository/"},
         "columnKind": "utf16CodeUnits",
         "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "The root of the audited repository."}}},
-        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": _notifications(document)}],
+        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": _notifications(document, places)}],
         "results": [_result(aspect, places[aspect["id"]]) for aspect in aspects if aspect["location"]],
         "properties": {
             "maturity": document["maturity"]["level"],
@@ -142,6 +142,11 @@ def _related(aspect: Document) -> list[Document]:
     ]
 
 
+def _files(aspect: Document) -> str:
+    rest = f" and {aspect['unread_left_out']} more" if aspect["unread_left_out"] else ""
+    return ", ".join(aspect["unread"]) + rest
+
+
 def _physical(path: str, line: int, end_column: int) -> Document:
     region = {"startLine": line}
     if end_column:
@@ -149,8 +154,17 @@ def _physical(path: str, line: int, end_column: int) -> Document:
     return {"artifactLocation": {"uri": uri(path), "uriBaseId": "%SRCROOT%"}, "region": region}
 
 
-def _notifications(document: Document) -> list[Document]:
+def _notifications(document: Document, places: dict[str, int]) -> list[Document]:
+    """What was not read, and which aspects nobody can know because of it: no result, but no silence either."""
+    unknown = [a for pillar in document["pillars"] for a in pillar["aspects"] if a["verdict"] == "unknown"]
     return [
+        {
+            "level": "warning",
+            "message": {"text": sarif_message(f"Unknown: {a['title']}. Not read: {_files(a)}.")},
+            "associatedRule": {"id": a["id"], "index": places[a["id"]]},
+        }
+        for a in unknown
+    ] + [
         {
             "level": "warning",
             "message": {"text": sarif_message(f"Not read: {problem['reason']}")},

@@ -10,8 +10,8 @@ from mlops_audit.judge import Finding, Verdict
 
 SEVERITIES = ("critical", "major", "minor", "note")
 SEVERITY_OF_WEIGHT = {3: 0, 2: 1, 1: 2}
-HALVES = {Verdict.PASS: 2, Verdict.PARTIAL: 1, Verdict.MISSING: 0}  # half points, so that sums stay whole
-ORDER = {Verdict.MISSING: 0, Verdict.PARTIAL: 1, Verdict.PASS: 2}
+HALVES = {Verdict.PASS: 2, Verdict.PARTIAL: 1, Verdict.MISSING: 0, Verdict.UNKNOWN: 0}  # half points, so that sums stay whole
+ORDER = {Verdict.MISSING: 0, Verdict.UNKNOWN: 0, Verdict.PARTIAL: 1, Verdict.PASS: 2}
 
 Verdicts = Mapping[str, Verdict]  # aspect -> verdict
 
@@ -39,7 +39,7 @@ def weigh(findings: Iterable[Finding], weights: Mapping[str, int]) -> list[Findi
 def score(findings: Iterable[Finding]) -> float | None:
     """10 x sum(weight x {1, 0.5, 0}) / sum(weight) of the aspects that apply, to one decimal, halves rounded up.
 
-    None when no aspect applies.
+    What is unknown earns nothing. None when no aspect applies.
     """
     points = weight = 0
     for finding in findings:

@@ -17,15 +17,15 @@ Document = dict[str, Any]
 NARROWEST, WIDEST = 60, 120
 TOP_FIXES = 8
 STYLES = {
-    "pass": "green", "partial": "yellow", "missing": "red", "na": "bright_black",
+    "pass": "green", "partial": "yellow", "missing": "red", "na": "bright_black", "unknown": "magenta",
     "critical": "bold red", "major": "red", "minor": "yellow", "note": "cyan",
 }  # fmt: skip
 SIGNS = {
-    "pass": "✔", "partial": "◐", "missing": "✘", "na": "–",
+    "pass": "✔", "partial": "◐", "missing": "✘", "na": "–", "unknown": "?",
     "full": "█", "empty": "░", "open": "●", "closed": "○", "to": "→", "cut": "…",
 }  # fmt: skip
 ASCII = {
-    "pass": "+", "partial": "~", "missing": "x", "na": "-",
+    "pass": "+", "partial": "~", "missing": "x", "na": "-", "unknown": "?",
     "full": "#", "empty": ".", "open": "*", "closed": "o", "to": "->", "cut": "...",
 }  # fmt: skip
 TERMS = {"quick": "1-2 weeks", "medium": "1-3 months", "long": "3-6 months"}
@@ -132,6 +132,12 @@ class _Page:
             found += [", " if number else "", (f"{count} {name}", STYLES[name] if count else "bright_black")]
         counts = document["counts"]["verdicts"]
         self.line(*found, f"; {counts['pass']} in place, {counts['na']} do not apply")
+        if counts["unknown"]:
+            self.line(
+                ("Unknown  ", "bold"),
+                (str(counts["unknown"]), STYLES["unknown"]),
+                " aspects: files that could have decided them were not read; they earn no points and open no gate",
+            )
 
     def pillars(self) -> None:
         self.title("Pillars")
@@ -139,7 +145,8 @@ class _Page:
         for pillar in self.document["pillars"]:
             counts = {
                 v: sum(a["verdict"] == v for a in pillar["aspects"])
-                for v in ("pass", "partial", "missing", "na")
+                for v in ("pass", "partial", "missing", "na", "unknown")
+                if v != "unknown" or self.document["counts"]["verdicts"]["unknown"]
             }
             tally: list[str | tuple[str, str]] = []
             for verdict, count in counts.items():
@@ -225,6 +232,10 @@ class _Page:
         reasons = {off["aspect"]: off["reason"] for off in self.document["disabled"]}
         if aspect["id"] in reasons:
             return [(f"  disabled: {reasons[aspect['id']]}", "bright_black")]
+        if aspect["verdict"] == "unknown":
+            more = len(aspect["unread"]) - 1 + aspect["unread_left_out"]
+            rest = f" and {more} more" if more else ""
+            return ["  ", (shortened(plain(aspect["unread"][0]), 60), "cyan"), (f"{rest} not read", "bright_black")]
         first: dict[str, str] = {}
         for piece in aspect["evidence"]:
             first.setdefault(piece["signal"], _site(piece))
@@ -270,6 +281,13 @@ class _Page:
                 verdict = "pass" if row["held"] else "missing"
                 sign = (f"{self.signs[verdict]} ", STYLES[verdict])
                 self.line(sign, f"{row['threshold']}: wanted {row['wanted']}, found {row['found']}")
+        if document["configured_by"]:
+            self.title("Configured by")
+            self.line(", ".join(document["configured_by"]))
+        if document["disabled"]:
+            self.title("Disabled by configuration")
+            for off in document["disabled"]:
+                self.line(self.name_of(off["aspect"]), f": {off['reason']}")
         if document["excluded"]:
             self.title("Left out by configuration")
             self.line(", ".join(document["excluded"]))

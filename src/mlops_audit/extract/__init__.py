@@ -111,6 +111,8 @@ GIVES: Mapping[str, tuple[Kind, ...]] = {
     "prose": (Kind.HEADING, Kind.SENTENCE, Kind.SETTING),
 }  # fmt: skip
 
+ANY = frozenset(kind for kinds in GIVES.values() for kind in kinds)
+
 MAX_FACTS = 100_000  # of one file
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from mlops_audit import parse
+from mlops_audit.code_text import tree_of
 from mlops_audit.facts import Fact
 from mlops_audit.packages import (
     Manifest,
@@ -25,7 +26,7 @@ from mlops_audit.packages import (
     requirement,
     unique,
 )
-from mlops_audit.parse import Node, NotRead
+from mlops_audit.parse import Node, NotRead, ParseFailure
 
 FREEZE = (
     25  # packages, all pinned and in alphabetical order: what `pip freeze` prints, not what a person chose
@@ -272,8 +273,8 @@ def _setup_py(path: str, data: bytes) -> Manifest | None:
     if len(data) > parse.MAX_BYTES // 4:
         raise NotRead(f"larger than {parse.MAX_BYTES // 4} bytes")
     try:
-        module = ast.parse(parse.decode(data))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        module = tree_of(parse.decode(data))
+    except ParseFailure:
         return None
     constants = {
         target.id: node.value

@@ -1,0 +1,87 @@
+"""What nobody looked at, and which verdicts it could have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from mlops_audit.facts import Kind, Zone, holds
+from mlops_audit.judge import Finding, Verdict
+from mlops_audit.rules import Clause, KindRule, Rule, Signal
+
+# Traits that the rules ask for and that a path alone answers.
+BY_PATH = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A file that was not read, or not to its end, with the kinds of fact that files of its name state."""
+
+    path: str
+    zone: Zone
+    kinds: frozenset[Kind]
+
+    def could_answer(self, signal: Signal) -> bool:
+        """Whether a fact in this file could be what a signal asks for: its kind, its zone, its path."""
+        if signal.kind not in self.kinds or self.zone not in signal.zones:
+            return False
+        return BY_PATH not in signal.where or holds((self.path,), signal.where[BY_PATH])
+
+
+def doubted(findings: Iterable[Finding], unread: Sequence[Unread]) -> list[Finding]:
+    """The findings with what was not read taken into account.
+
+    Missing becomes unknown where an unread file could answer a signal that makes a pass or a partial; so does a pass that
+    asks that something be absent which an unread file could hold. A partial stays one: it names the files that could
+    have made it a pass.
+    """
+    if not unread:
+        return list(findings)
+    return [_doubted(finding, unread) for finding in findings]
+
+
+def _doubted(finding: Finding, unread: Sequence[Unread]) -> Finding:
+    rule = finding.rule
+    if finding.verdict is Verdict.MISSING:
+        asked = _asked(rule, (*rule.passes, *rule.partial))
+    elif finding.verdict is Verdict.PARTIAL:
+        asked = _asked(rule, rule.passes)
+    elif finding.verdict is Verdict.PASS:
+        asked = [rule.signals[name] for name in _won(finding).none]
+    else:
+        return finding
+    paths = tuple(file.path for file in unread if any(file.could_answer(signal) for signal in asked))
+    if not paths:
+        return finding
+    if finding.verdict is Verdict.PARTIAL:
+        return replace(finding, unread=paths)
+    return replace(finding, verdict=Verdict.UNKNOWN, unread=paths)
+
+
+def _asked(rule: Rule, clauses: Iterable[Clause]) -> list[Signal]:
+    return [rule.signals[name] for clause in clauses for name in (*clause.all, *clause.any)]
+
+
+def _won(finding: Finding) -> Clause:
+    """The clause by which a finding passed: the first that its evidence answers."""
+    found = {evidence.signal for evidence in finding.evidence}
+    for clause in finding.rule.passes:
+        if found.issuperset(clause.all) and sum(name in found for name in clause.any) >= min(
+            clause.at_least, len(clause.any)
+        ):
+            return clause
+    return Clause()
+
+
+def undecided(kinds: Iterable[KindRule], told: Collection[str], unread: Sequence[Unread]) -> tuple[str, ...]:
+    """The kinds of project that were not found and that an unread file could tell of."""
+    return tuple(
+        kind.id
+        for kind in kinds
+        if kind.id not in told
+        and any(file.could_answer(signal) for file in unread for signal in _of_kind(kind))
+    )
+
+
+def _of_kind(kind: KindRule) -> list[Signal]:
+    return [kind.signals[name] for clause in kind.when for name in (*clause.all, *clause.any)]
