@@ -45,6 +45,8 @@ PATHS = files(
         ("docker build -t x services/api", "", {"services/api/Dockerfile"}),
         ("docker build -f services/api/Dockerfile .", "", {"services/api/Dockerfile"}),
         ("docker build -t x .", "", {"Dockerfile"}),
+        ("docker run --rm -v .:/app acme/x pytest tests", "", {"tests/test_a.py"}),
+        ("docker compose run app python -m pkg.train", "", {"src/pkg/train.py"}),
         ("uvicorn main:app", "services/api", {"services/api/main.py"}),
         ("python 'jobs/train job.py'", "", {"jobs/train job.py"}),
         ("cat train.py", "", set()),

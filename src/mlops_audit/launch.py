@@ -450,7 +450,8 @@ def _included_task(name: str, repository: Repository) -> list[str]:
         task = ":".join(spaces[depth:])
         for path in sorted(paths):
             unit = f"{path}#{task}"
-            if spaces[depth - 1] in PurePosixPath(path).parent.name and unit in repository.units.get(path, ()):
+            known = unit in repository.units.get(path, ())
+            if known and spaces[depth - 1] in PurePosixPath(path).parent.name:
                 return [unit]
     return []
 
@@ -481,7 +482,7 @@ def _containers(
             if not files:
                 break
         if "run" in words or "exec" in words:
-            yield from _named(words, here, repository)
+            yield from _inside(words, here, fact, repository)
         return
     if words[:1] == ["build"]:
         file = next((words[i + 1] for i, w in enumerate(words[:-1]) if w in ("-f", "--file")), "")
@@ -498,7 +499,20 @@ def _containers(
             yield path_found
         return
     if words[:1] == ["run"]:
-        yield from _named(words[1:], here, repository)
+        yield from _inside(words[1:], here, fact, repository)
+
+
+# Programs by which the command of a container is told from the options and the image before it.
+RUNNERS = frozenset({"pytest", "py.test", "tox", "nox", "make", "just", "task", "poe", "bash", "sh", "dvc", "kedro", "Rscript"})  # fmt: skip
+
+
+def _inside(words: list[str], here: tuple[str, ...], fact: Fact, repository: Repository) -> Iterator[str]:
+    """What a container that is run with the project's files starts: a known program, else files that it names."""
+    for at, word in enumerate(words):
+        if word in RUNNERS or PYTHONS.match(word):
+            yield from _targets(words[at:], here, fact, repository, 1)
+            return
+    yield from _named(words, here, repository)
 
 
 def _manifests(rest: list[str], here: tuple[str, ...], repository: Repository) -> Iterator[str]:
