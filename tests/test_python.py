@@ -518,6 +518,12 @@ def test_settings_of_a_class_tell_its_bases() -> None:
     }
 
 
+def test_settings_of_a_class_tell_the_bases_of_its_bases_too() -> None:
+    text = "import pydantic as p\nclass M(p.BaseModel): pass\nclass Forest(M, Forest):\n    depth: int = 3"
+    fact = facts_of(text, kind=Kind.SETTING)[0]
+    assert fact.traits["class_bases"] == ("M", "Forest", "pydantic.BaseModel")
+
+
 # ------------------------------------------------------------------------------------------------ commands
 
 

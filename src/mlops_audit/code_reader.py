@@ -6,7 +6,7 @@ import ast
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from mlops_audit.code_expressions import Around, Guards, Test, is_literal
 from mlops_audit.code_names import Names, Scope, dotted_text
@@ -18,6 +18,7 @@ from mlops_audit.facts import TraitValue
 MAX_VALUE = 200
 MAX_COMPARISON = 300
 MAX_STRING = 2000
+MAX_BASES = 20  # of one class, with those of its bases
 
 # Calls that start a command: the text of a shell line or a list of words comes first.
 STARTERS = frozenset({
@@ -390,9 +391,24 @@ class Reader:
             if around.scope.form == "class":
                 owner = bases.get(around.scope.class_name)
                 if isinstance(owner, ast.ClassDef):
-                    class_bases = tuple(self._base(b, around.scope.parent or around.scope) for b in owner.bases)
+                    class_bases = self._all_bases(owner, bases, around.scope.parent or around.scope)
             value = self.value(node, around.scope)
             found.append(Valued(name, line, value, form, _function(around), class_bases, around.dead))
+        return tuple(found)
+
+    def _all_bases(
+        self, owner: ast.ClassDef, classes: Mapping[str, ast.AST], scope: Scope
+    ) -> tuple[str, ...]:
+        """The bases of a class and, where those are classes of the same file, theirs."""
+        found: dict[str, None] = {}
+        waiting = [owner]
+        while waiting and len(found) < MAX_BASES:
+            for node in waiting.pop(0).bases:
+                name = self._base(node, scope)
+                above = classes.get(name)
+                if name not in found and isinstance(above, ast.ClassDef):
+                    waiting.append(above)
+                found.setdefault(name)
         return tuple(found)
 
     # ---------------------------------------------------------------------------------------- commands
