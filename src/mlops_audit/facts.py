@@ -297,6 +297,7 @@ class Facts:
         known: Names | None = None,
     ) -> None:
         self._known = known or Names()
+        self._asked: dict[tuple[str, str, tuple[str, ...]], bool] = {}
         self.sides = sides or {}
         self.uses = uses or {}
         self._all = sorted(facts, key=lambda f: (f.site.path, f.site.cell, f.site.line, f.kind, f.name))
@@ -338,6 +339,16 @@ class Facts:
         found = [fact for name in fewer if name in more for fact in names[name]]
         return sorted(found, key=lambda f: (f.site.path, f.site.cell, f.site.line, f.name))
 
+    def holds(self, fact: Fact, trait: str, patterns: tuple[str, ...]) -> bool:
+        """Whether a trait of a fact answers to globs; what a whole file answers is found out once a file."""
+        if trait not in OF_THE_FILE:
+            return holds(self.trait(fact, trait), patterns)
+        asked = (fact.site.path, trait, patterns)
+        known = self._asked.get(asked)
+        if known is None:
+            known = self._asked[asked] = holds(self.trait(fact, trait), patterns)
+        return known
+
     def trait(self, fact: Fact, name: str) -> tuple[str, ...]:
         """The values of a trait of a fact, its own or one that it has through its file or reach."""
         if name == "file":
@@ -360,6 +371,9 @@ class Facts:
             return self.uses.get(fact.site.path, ())
         return values(fact.traits.get(name))
 
+
+# Traits that all facts of a file share.
+OF_THE_FILE = frozenset({"file", "imports", "calls", "sides", "uses"})
 
 # Kinds whose names are words for people or paths rather than identifiers.
 CASELESS = frozenset({Kind.HEADING,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_audit.catalogue import Aspect
-from mlops_audit.facts import Fact, Facts, Kind, Strength, Zone, holds
+from mlops_audit.facts import Fact, Facts, Kind, Strength, Zone
 from mlops_audit.rules import Clause, KindRule, Rule, Signal
 
 
@@ -52,7 +52,7 @@ def answers(signal: Signal, facts: Facts) -> list[Fact]:
     for fact in facts.named(signal.kind, signal.patterns):
         if fact.zone not in signal.zones:
             continue
-        if all(holds(facts.trait(fact, trait), patterns) for trait, patterns in signal.where.items()):
+        if all(facts.holds(fact, trait, patterns) for trait, patterns in signal.where.items()):
             found.append(fact)
     return found
 
