@@ -85,7 +85,7 @@ def findings(report: Report) -> dict[str, Finding]:
 def places(finding: Finding) -> set[str]:
     """Where its evidence stands and what runs it: each path, and each `path:line`."""
     sites = [evidence.fact.site for evidence in finding.evidence]
-    sites += [link.site for evidence in finding.evidence for link in evidence.fact.chain]
+    sites += [link.site for evidence in finding.evidence for link in evidence.fact.reached.chain]
     return {site.path for site in sites} | {f"{site.path}:{site.line}" for site in sites}
 
 

@@ -441,6 +441,11 @@ def test_a_gitlab_job_that_never_runs_is_dead(body: str) -> None:
     assert command(found, "python train.py").traits["dead"] == "yes"
 
 
+def test_a_gitlab_pipeline_whose_workflow_never_starts_is_dead() -> None:
+    text = "workflow:\n  rules:\n    - when: never\ntrain:\n  script: python train.py\n"
+    assert {fact.traits.get("dead") for fact in facts(".gitlab-ci.yml", text)} == {"yes"}
+
+
 @pytest.mark.parametrize(
     ("path", "dead"),
     [(".gitlab-ci.yml", False), (".gitlab/ci/train.yml", False), ("sub/.gitlab-ci.yml", True)],
@@ -647,6 +652,24 @@ def test_a_jenkinsfile() -> None:
 
 
 # -------------------------------------------------------------------------------------------------- CircleCI
+
+
+@pytest.mark.parametrize(("condition", "dead"), [("when: false", "yes"), ("unless: true", "yes"), ("when: << pipeline.parameters.x >>", None)])
+def test_circleci_jobs_of_workflows_that_never_start_are_dead(condition: str, dead: str | None) -> None:
+    text = dedent(f"""\
+        version: 2.1
+        jobs:
+          train:
+            docker: [{{image: "cimg/python:3.12"}}]
+            steps:
+              - run: python train.py
+        workflows:
+          all:
+            {condition}
+            jobs: [train, aws-ecr/build_and_push_image]
+        """)
+    found = facts(".circleci/config.yml", text)
+    assert {fact.traits.get("dead") for fact in found if fact.kind in (Kind.JOB, Kind.COMMAND, Kind.ACTION)} == {dead}
 
 
 def test_circleci_jobs_are_started_by_their_workflows() -> None:

@@ -35,6 +35,7 @@ class _Use:
     condition: str = ""
     line: int = 0
     schedules: list[str] = field(default_factory=list)
+    alive: bool = False  # whether any of the workflows can run
 
 
 @dataclass(slots=True)
@@ -45,12 +46,13 @@ class _Config:
     dead: bool
 
     def facts(self) -> Iterator[Fact]:
-        shared = kept({"unit": self.path, "system": "circleci", "dead": self.dead})
+        uses = self.uses()
+        dead = self.dead or not any(use.alive for use in uses.values())
+        shared = kept({"unit": self.path, "system": "circleci", "dead": dead})
         orbs = self.document.get("orbs")
         for name, orb in orbs.items if orbs is not None else ():
             if orb.text:
                 yield automation.action(orb.text, self.path, orb.line, {**shared, "orb": name})
-        uses = self.uses()
         jobs = self.document.get("jobs")
         for name, body in jobs.items if jobs is not None else ():
             if body.items and jobs is not None:
@@ -60,7 +62,8 @@ class _Config:
             if name not in known:  # an approval, or the job of an orb
                 traits = kept({
                     "unit": f"{self.path}#{name}", "system": "circleci", "triggers": tuple(sorted(use.triggers)),
-                    "needs": tuple(use.needs), "manual": use.manual, "condition": use.condition, "dead": self.dead,
+                    "needs": tuple(use.needs), "manual": use.manual, "condition": use.condition,
+                    "dead": self.dead or not use.alive,
                 })  # fmt: skip
                 yield automation.job(name, self.path, use.line, traits)
                 if "/" in name:
@@ -78,6 +81,7 @@ class _Config:
                 for _, leaf in (workflow.get(key) or Node("", 1)).leaves()
             )
             triggers, crons = _workflow_triggers(workflow, condition)
+            alive = workflow.at("when") != "false" and workflow.at("unless") != "true"
             needs: dict[str, list[str]] = {}
             gates: set[str] = set()
             names: dict[str, str] = {}
@@ -90,6 +94,7 @@ class _Config:
                     needs.setdefault(alias, []).extend(asked)
                     names[alias] = name
                     use.needs.extend(asked)
+                    use.alive |= alive
                     use.condition = use.condition or condition
                     use.schedules.extend(crons)
                     tags = body.get("filters", "tags") is not None
@@ -102,7 +107,7 @@ class _Config:
                 if alias in names:
                     found[names[alias]].manual = True
         if workflows is None or not found:
-            found["build"] = _Use({"push"})
+            found["build"] = _Use({"push"}, alive=True)
         return found
 
     def job(self, name: str, body: Node, line: int, uses: dict[str, _Use]) -> Iterator[Fact]:
@@ -111,7 +116,7 @@ class _Config:
             "unit": f"{self.path}#{name}", "system": "circleci",
             "triggers": tuple(sorted(use.triggers)) if use is not None else (),
             "condition": use.condition if use is not None else "",
-            "dead": self.dead or use is None,
+            "dead": self.dead or use is None or not use.alive,
         })  # fmt: skip
         own = kept({
             "needs": tuple(dict.fromkeys(use.needs)) if use is not None else (),

@@ -57,10 +57,10 @@ class _Pipeline:
         self.document = document
         self.path = path
         self.lines = lines
-        self.dead = dead
         default = document.get("default")
         self.default = merged(default) if default is not None else Node({}, 1)
-        self.allowed, _ = _of_rules(document.get("workflow", "rules"))
+        self.allowed, never = _of_rules(document.get("workflow", "rules"))
+        self.dead = dead or never
 
     def facts(self) -> Iterator[Fact]:
         for name, body in self.document.items:
