@@ -84,7 +84,8 @@ def judge(aspect: Aspect, rule: Rule, facts: Facts, kinds: frozenset[str], proje
     if won is not None:
         evidence = _evidence({n: [f for f in found[n] if not f.faint] for n in (*won.all, *won.any)})
         return Finding(aspect, rule, Verdict.PASS, evidence, project=project)
-    evidence = _evidence(found)
+    speaking = {name for clause in (*rule.passes, *rule.partial) for name in (*clause.all, *clause.any)}
+    evidence = _evidence({name: group for name, group in found.items() if name in speaking})
     lacks = _lacks(rule.passes, firm)
     if any(_holds(c, all_of, all_of) for c in (*rule.passes, *rule.partial)):
         return Finding(aspect, rule, Verdict.PARTIAL, evidence, lacks, project)
