@@ -73,7 +73,7 @@ def _called(rev: str, commit: str) -> str:
 
 def _audited(tree: Tree, name: str, pack: Pack, asked: Asked) -> _Audited:
     facts, problems, kinds = examine(tree, pack)
-    report = report_on(tree, pack, facts, problems, kinds, replace(asked, baseline=None))
+    report = report_on(tree, pack, facts, problems, kinds, replace(asked, baseline=None, with_snippets=False))
     return _Audited(tree, report, Side(name, document_of(report), _places(facts, pack)))
 
 
@@ -142,7 +142,7 @@ def side_of_report(data: bytes, name: str) -> Side:
 def side_of_tree(tree: Tree, pack: Pack, asked: Asked) -> Side:
     """The side of a work tree that is compared with a report: with what a report of it would show."""
     facts, problems, kinds = examine(tree, pack)
-    document = document_of(report_on(tree, pack, facts, problems, kinds, replace(asked, baseline=None)))
+    document = document_of(report_on(tree, pack, facts, problems, kinds, replace(asked, baseline=None, with_snippets=False)))
     return Side(WORK_TREE, document, _shown(document), whole=False)
 
 
