@@ -92,6 +92,7 @@ class Expressions:
         self.names = Names(self.module)
         self.imports: list[tuple[str, str, int, bool, bool, bool, str]] = []  # name, module, line, relative, dead
         self.calls: list[tuple[ast.Call, Around, str, str]] = []  # ..., the variable assigned, what it decorates
+        self.raised: set[int] = set()  # ids of the calls that make what a `raise` raises
         self.decorators: list[tuple[ast.expr, Around, str]] = []
         self.definitions: list[Definition] = []
         self.strings: list[tuple[ast.expr, Around, ast.Call | None, str]] = []

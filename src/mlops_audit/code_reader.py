@@ -92,6 +92,8 @@ class Reader:
                         arguments[key.value + "="] = self.value(value, scope)
             else:
                 arguments["**="] = self.value(keyword.value, scope)
+        if id(node) in self.walk.raised:
+            arguments["raised"] = "yes"
         function = node.func
         line = (function.end_lineno or node.lineno) if isinstance(function, ast.Attribute) else node.lineno
         return self._made(name, line, arguments, around, target, decorates)

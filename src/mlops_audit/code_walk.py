@@ -59,6 +59,7 @@ class Walk(Expressions):
                 flow.add("raise")
                 if around.definition is not None:
                     around.definition.raises = True
+                self.raised.add(id(statement.exc))  # type: ignore[attr-defined]
                 self._expressions([e for e in (statement.exc, statement.cause) if e], around)  # type: ignore[attr-defined]
                 around = around.but(dead=True)
             elif kind is ast.If:
