@@ -32,7 +32,9 @@ from mlops_audit.score import (
 )
 
 SCHEMA_VERSION = "1.0"
-FORMATS = ("terminal", "markdown", "json", "sarif")
+FORMATS = (
+    "terminal", "markdown", "json", "sarif", "html", "junit", "gitlab", "github", "badge", "badge-json", "csv",
+)  # fmt: skip
 PER_SIGNAL, PER_ASPECT = 5, 20  # pieces of evidence that a report shows
 UNREAD = 5  # files that an aspect names as not read
 
@@ -127,7 +129,39 @@ def render(
         from mlops_audit.terminal import terminal
 
         return terminal(document, color=color, width=width, unicode=unicode)
+    if format == "html":
+        from mlops_audit.page import page
+
+        return page(document)
+    text = _for_platform(document, format)
+    if text is not None:
+        return text
     raise ValueError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
+
+
+def _for_platform(document: Document, format: str) -> str | None:
+    """The text that a platform reads; None for a format that is none of theirs."""
+    if format == "junit":
+        from mlops_audit.junit import junit
+
+        return junit(document)
+    if format == "gitlab":
+        from mlops_audit.code_quality import code_quality
+
+        return json.dumps(code_quality(document), indent=2) + "\n"
+    if format == "github":
+        from mlops_audit.annotations import workflow_commands
+
+        return workflow_commands(document)
+    if format in ("badge", "badge-json"):
+        from mlops_audit.badge import badge, badge_json
+
+        return badge(document) if format == "badge" else json.dumps(badge_json(document), indent=2) + "\n"
+    if format == "csv":
+        from mlops_audit.spreadsheet import spreadsheet
+
+        return spreadsheet(document)
+    return None
 
 
 def document_of(report: Report) -> Document:

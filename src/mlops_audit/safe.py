@@ -92,3 +92,12 @@ def sarif_message(text: str) -> str:
     """A text of a SARIF message: braces are no placeholders and brackets no links."""
     text = plain(text).replace("\\", "\\\\").replace("{", "{{").replace("}", "}}")
     return text.replace("[", "\\[").replace("]", "\\]")
+
+
+def csv_cell(text: str) -> str:
+    """A text for a cell of a spreadsheet: one that would be taken for a formula gets an apostrophe before it.
+
+    Signs of full width count too: some spreadsheets take them for the narrow ones.
+    """
+    text = plain(text)
+    return f"'{text}" if text.lstrip()[:1] in tuple("=+-@|%＝＋－＠") else text

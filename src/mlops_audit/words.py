@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
-FORMATS = ("terminal", "markdown", "json", "sarif")
+FORMATS = (
+    "terminal", "markdown", "json", "sarif", "html", "junit", "gitlab", "github", "badge", "badge-json", "csv",
+)  # fmt: skip
 SEVERITIES = ("critical", "major", "minor")
-PROFILES = ("uk-gov",)
+PROFILES = ("poc", "standard", "regulated", "uk-gov")
 
 
 class Misuse(click.ClickException):
@@ -65,6 +67,20 @@ class Output(click.ParamType):  # type: ignore[type-arg]
         if not equals or not path:
             raise Misuse(f"--output takes FORMAT=PATH, not {value!r}")
         return Word("format", FORMATS).convert(format, param, ctx), Path(path)
+
+
+class Day(click.ParamType):  # type: ignore[type-arg]
+    """A day such as 2027-03-31."""
+
+    name = "YYYY-MM-DD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from datetime import date
+
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(str(value))
+        except ValueError:
+            raise Misuse(f"a day is written YYYY-MM-DD, not {str(value)!r}") from None
 
 
 class Score(click.ParamType):  # type: ignore[type-arg]
