@@ -19,6 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "words",
         "verify check pages sides trend",
         "__init__",
+        "settings_shown",
         "audit config",
         "report compare",
         "roadmap location snippets sarif terminal explain compare_terminal page junit code_quality annotations badge spreadsheet",

@@ -59,3 +59,40 @@ def test_who_imports_a_failing_file_fails_with_it() -> None:
         "main.py": "from src.model import train\n\ntrain()\n",
     }
     assert dead_calls(files)[0] == {"fit", "src.model.train"}
+
+
+LISTED = {"requirements.txt": "pandas==2.2.0\nscikit-learn==1.5.0\n", "train.py": "import mlflow\n\nmlflow.autolog()\n"}
+
+
+def test_a_library_that_nothing_installs_fails_where_others_are_listed() -> None:
+    calls, problems = dead_calls(LISTED)
+    assert calls == {"mlflow.autolog"}
+    assert problems == ["train.py:1: imports mlflow, which nothing here installs: code that fails is partial at best"]
+
+
+def test_what_ci_installs_for_its_tests_is_absent_elsewhere() -> None:
+    workflow = "on: push\njobs:\n  test:\n    runs-on: x\n    steps:\n      - run: pip install mlflow\n      - run: pytest\n"
+    assert dead_calls({**LISTED, ".github/workflows/ci.yml": workflow})[0] == {"mlflow.autolog"}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"requirements.txt": ""},
+        {"train.py": "try:\n    import mlflow\nexcept ImportError:\n    mlflow = None\n\nmlflow.autolog()\n"},
+        {"requirements.txt": "dagshub==0.3\n"},
+        {"requirements.txt": "mlflow-skinny\n"},
+        {"requirements.in": "mlflow\n"},
+        {"environment.yml": "dependencies:\n  - pip:\n      - mlflow\n"},
+        {"requirements-more.txt": "\ufffd\x00"},
+        {"Dockerfile": "FROM python:3.11\nRUN pip install mlflow==2.14\n"},
+        {"Dockerfile": "FROM ghcr.io/mlflow/mlflow:v2.14.1\n"},
+        {"scripts/setup.sh": "uv pip install mlflow\n"},
+        {".github/workflows/train.yml": "on: push\njobs:\n  a:\n    steps:\n      - run: pip install mlflow\n      - run: python train.py\n"},
+        {"databricks.yml": "bundle:\n  name: x\nresources:\n  jobs:\n    a:\n      name: a\n"},
+        {"pipeline.py": "from kfp import dsl\n\n\n@dsl.component(packages_to_install=['mlflow'])\ndef train(): ...\n"},
+        {"requirements.txt": "", "jobs/requirements.txt": "pandas\n"},
+    ],
+)
+def test_a_library_that_anything_may_install_is_alive(more: dict[str, str]) -> None:
+    assert "mlflow.autolog" not in dead_calls({**LISTED, **more})[0]

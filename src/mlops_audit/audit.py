@@ -27,6 +27,7 @@ from mlops_audit.rules import Pack, RuleError
 from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
 from mlops_audit.snippets import snippets
 from mlops_audit.tree import PROSE_SUFFIXES, Tree, zone_of
+from mlops_audit.uninstalled import ASKED_FOR
 from mlops_audit.unread import Unread, doubted, undecided
 from mlops_audit.waivers import Waiving, kept, waive
 
@@ -256,9 +257,8 @@ def relocated(facts: Iterable[Fact], home: Mapping[str, str]) -> list[Fact]:
 
 def _absent_module(fact: Fact) -> Problem:
     module = next(iter(values(fact.traits.get("module"))), fact.name)
-    return Problem(
-        fact.site, f"imports {module}, which the repository lacks: code that fails is partial at best"
-    )
+    lacks = "nothing here installs" if module.partition(".")[0] in ASKED_FOR else "the repository lacks"
+    return Problem(fact.site, f"imports {module}, which {lacks}: code that fails is partial at best")
 
 
 def findings(

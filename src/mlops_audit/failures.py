@@ -1,4 +1,4 @@
-"""Code that fails as committed: imports of the project's own modules that are not there."""
+"""Code that fails as committed: imports of modules of its own that are not there, or of libraries nothing installs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mlops_audit.facts import Fact, Kind, Zone, values
 from mlops_audit.launch import Repository
+from mlops_audit.uninstalled import uninstalled
 
 # Modules that tools write when they are installed or built, and so are rarely tracked.
 WRITTEN_BY_TOOLS = ("_pb2", "_pb2_grpc", "_version", "version", "__version__", "_generated", "_rc", "_ui")
@@ -29,7 +30,7 @@ class Failures:
 
 
 def failures(facts: Sequence[Fact], repository: Repository) -> Failures:
-    """What fails because it imports a module that the project itself should hold and does not.
+    """What fails because it imports a module that the project itself should hold and does not, or never installs.
 
     A module is the project's when its top package is a folder with code that is importable from there. Imports in a
     `try` with handlers are expected to fail, and those inside a function fail with the function alone. A file that
@@ -45,6 +46,7 @@ def failures(facts: Sequence[Fact], repository: Repository) -> Failures:
         and not {"dead", "optional"} & set(fact.traits)
         and _is_absent(fact, packages, repository)
     ]
+    failing += uninstalled(facts)
     files = {fact.site.path for fact in failing if "function" not in fact.traits}
     functions = frozenset(
         (fact.site.path, name) for fact in failing for name in values(fact.traits.get("function"))
