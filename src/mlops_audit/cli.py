@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ from mlops_audit.words import (
     PROFILES,
     SEVERITIES,
     Commands,
+    Day,
     ExistingFile,
     Folder,
     Level,
@@ -30,9 +32,13 @@ from mlops_audit.words import (
 )
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from mlops_audit.baseline import Baseline
     from mlops_audit.config import Config
     from mlops_audit.facts import Fact
     from mlops_audit.report import Report
+    from mlops_audit.waivers import Waiving
 
 PASSED, FAILED, MISUSED, NOTHING, BROKEN, INTERRUPTED = 0, 1, 2, 3, 4, 130
 PROGRAM = "mlops-audit"
@@ -96,6 +102,15 @@ COLOR = click.option(
     "--color", type=Word("value of --color", ("auto", "always", "never")), default="auto", show_default=True,
     help="Colour the terminal's report. auto heeds NO_COLOR and FORCE_COLOR.",
 )  # fmt: skip
+EXTENDS = click.option("--extends", "presets", multiple=True, metavar="PRESET",
+                       help="A configuration below the repository's: a file, or package:NAME/FILE.toml.")  # fmt: skip
+ISOLATED = click.option("--isolated", is_flag=True, help="Ignore the configuration of the repository.")
+PROFILE = click.option("--profile", type=Word("profile", PROFILES), help="Weights and thresholds: poc, standard, "
+                       "regulated; uk-gov asks the aspects of the UK Government too.")  # fmt: skip
+BASELINE = click.option("--baseline", "known", type=click.Path(path_type=Path), metavar="FILE",
+                        help="The file of recorded findings.")  # fmt: skip
+NO_WAIVERS = click.option("--no-waivers", is_flag=True, help="Heed no waiver, and no comment that ignores a finding.")
+TODAY = click.option("--today", type=Day(), hidden=True)
 RULES = click.option("--rules", "packs", type=Folder(), multiple=True, metavar="DIR", help="A folder of further rules.")
 
 
@@ -116,9 +131,14 @@ def commands() -> None:
 @click.option("--fail-below-maturity", "maturity", type=Level(), help="Exit 1 below level N.")
 @click.option("--fail-below-score", "scores", type=Score(), multiple=True, help="Exit 1 below a score. Repeatable.")
 @click.option("--fail-on", "severity", type=Word("severity", SEVERITIES), help="Exit 1 on a finding this grave.")
-@click.option("--profile", type=Word("profile", PROFILES), help="Ask the aspects of a profile too.")
+@PROFILE
 @RULES
-@click.option("--isolated", is_flag=True, help="Ignore the configuration of the repository.")
+@EXTENDS
+@BASELINE
+@click.option("--no-baseline", is_flag=True, help="Report all findings, whatever the configuration says.")
+@NO_WAIVERS
+@TODAY
+@ISOLATED
 @click.option("--config-from", "base", metavar="REV", help="Take the repository's configuration from this commit.")
 @click.option("--time-limit", "seconds", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True,
               metavar="SECONDS", help="Skip what is not read by then.")
@@ -136,6 +156,11 @@ def audit(
     severity: str | None,
     profile: str | None,
     packs: tuple[Path, ...],
+    presets: tuple[str, ...],
+    known: Path | None,
+    no_baseline: bool,
+    no_waivers: bool,
+    today: date | None,
     isolated: bool,
     base: str | None,
     seconds: float,
@@ -147,6 +172,7 @@ def audit(
     """Audit the repository at PATH: 60 aspects, six scores, a maturity level and a roadmap."""
     from mlops_audit.audit import NothingToAudit
     from mlops_audit.audit import audit as audit_repository
+    from mlops_audit.baseline import BaselineError
     from mlops_audit.config import Config, ConfigError
     from mlops_audit.report import render
     from mlops_audit.repository import RepositoryError
@@ -156,7 +182,8 @@ def audit(
     for _, target in outputs:
         _check_output(target, path)
     try:
-        config = given.over(_configured(path, rev, isolated, base))
+        config = _effective(given, path, rev, isolated, base, presets)
+        baseline, named = (None, "") if no_baseline else _baseline(config, path, base or rev, known)
         report = audit_repository(
             path,
             rev,
@@ -165,11 +192,15 @@ def audit(
             profile=config.profile,
             thresholds=config.thresholds,
             packs=config.rules,
+            weights=config.weights,
+            waiving=None if no_waivers else _waiving(config, today),
+            baseline=baseline,
+            baseline_file=named,
             sources=config.source.split(", ") if config.source else (),
             time_limit=seconds,
             with_snippets=not bare,
         )
-    except (ConfigError, RuleError, RepositoryError) as error:
+    except (ConfigError, RuleError, RepositoryError, BaselineError) as error:
         raise Misuse(str(error)) from error
     except NothingToAudit as error:
         _say(str(error))
@@ -196,7 +227,301 @@ def _gate(report: Report, config: Config, quiet: bool) -> int:
         _say(f"gate failed: {outcome.threshold}: wanted {outcome.wanted}, found {outcome.found}")
     if config.source and not quiet:
         _say(f"configured by {config.source}")
+    if report.held is not None and not quiet:
+        gone = len(report.held.gone_aspects) + len(report.held.gone_places)
+        _say(f"baseline: {_counted(report.held.hidden, 'finding')} held back, {gone} gone")
+    for note in report.waived.notes if report.waived is not None and not quiet else ():
+        _say(f"{note.site}: {note.what}")
     return FAILED if failed else PASSED
+
+
+def _effective(
+    given: Config, path: Path, rev: str | None, isolated: bool, base: str | None = None, presets: Sequence[str] = ()
+) -> Config:
+    """What holds: the command line, then the repository, then --extends, then the user, then the profile."""
+    from mlops_audit import config
+
+    below = config.Config()
+    for preset in presets:
+        below = config.of_preset(preset).over(below)
+    found = given.over(_configured(path, rev, isolated, base, below))
+    return found.over(config.of_profile(found.profile))
+
+
+def _waiving(config: Config, today: date | None) -> Waiving:
+    from datetime import date
+
+    from mlops_audit.waivers import Waiving
+
+    scored = config.waived or "as-found"
+    return Waiving(config.waivers, today or date.today(), scored, bool(config.needs_approval))
+
+
+def _baseline(config: Config, path: Path, rev: str | None, known: Path | None) -> tuple[Baseline | None, str]:
+    """The baseline that an option names, else that of the configuration, read where the configuration is read."""
+    from mlops_audit import baseline
+
+    if known is None and not config.baseline:
+        return None, ""
+    name = known.as_posix() if known is not None else config.baseline
+    try:
+        data = known.read_bytes() if known is not None else _bytes_inside(path, rev, name)
+    except OSError as error:
+        raise Misuse(f"{name}:1: cannot be read: {error.strerror}") from error
+    if data is None:
+        raise Misuse(f"there is no baseline {name!r}; `{PROGRAM} baseline write` records one")
+    return baseline.read(data, name), name
+
+
+def _bytes_inside(path: Path, rev: str | None, name: str) -> bytes | None:
+    """The bytes of a file of the repository, in the work tree or in a commit; None where there is none."""
+    with _reading(path, rev) as read:
+        return read(name)
+
+
+# -------------------------------------------------------------------------------------------------- over time
+
+
+@commands.command()
+@click.argument("base")
+@click.argument("head", required=False)
+@click.option("-C", "--repository", "path", type=Folder(), default=".", help="The repository.")
+@click.option("--format", "format", type=Word("format", FORMATS[:3]), default="terminal", show_default=True)
+@click.option("--output", "outputs", type=Output(), multiple=True, help="Also write it to a file. Repeatable.")
+@click.option("--fail-on-regression", "regressions", type=Word("regression", ("level", "pillar", "aspect")), multiple=True,
+              help="Exit 1 when the level, any pillar's score or any aspect falls. Repeatable.")  # fmt: skip
+@click.option("--merge-base", "fork", is_flag=True, help="Compare with where HEAD left BASE, as a pull request does.")
+@PROFILE
+@RULES
+@EXTENDS
+@NO_WAIVERS
+@TODAY
+@ISOLATED
+@COLOR
+@click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
+def compare(
+    base: str,
+    head: str | None,
+    path: Path,
+    format: str,
+    outputs: tuple[tuple[str, Path], ...],
+    regressions: tuple[str, ...],
+    fork: bool,
+    profile: str | None,
+    packs: tuple[Path, ...],
+    presets: tuple[str, ...],
+    no_waivers: bool,
+    today: date | None,
+    isolated: bool,
+    color: str,
+    quiet: bool,
+) -> int:
+    """Say what a change does: BASE and HEAD are revisions or JSON reports; without HEAD it is the work tree.
+
+    Both sides are judged under the configuration of BASE, so that a change cannot lower its own gate.
+    """
+    from mlops_audit.audit import Asked, NothingToAudit
+    from mlops_audit.compare import render
+    from mlops_audit.config import Config, ConfigError
+    from mlops_audit.repository import RepositoryError
+    from mlops_audit.rules import RuleError
+    from mlops_audit.sides import CompareError, Ends, compare_ends, fork_of
+
+    for kind, target in outputs:
+        if kind not in FORMATS[:3]:
+            raise Misuse(f"compare writes {', '.join(FORMATS[:3])}, not {kind}")
+        _check_output(target, path)
+    reports = {word: data for word in (base, head) if word and (data := _report_file(word)) is not None}
+    try:
+        if fork and base not in reports:
+            base = fork_of(path, base, head)
+        given = Config(profile=profile or "", rules=packs)
+        where = None if base in reports else base
+        config = _effective(given, path, where, isolated or bool(reports), None, presets)
+        remarks = [] if isolated or reports else _changed_configuration(path, base, head)
+        asked = Asked(
+            config.disable, config.profile, weights=config.weights,
+            waiving=None if no_waivers else _waiving(config, today), with_snippets=False,
+        )  # fmt: skip
+        ends = Ends(path, base, head, reports, config.exclude)
+        document = compare_ends(ends, _rules(config.rules), asked, regressions, remarks)
+    except (ConfigError, RuleError, RepositoryError, CompareError) as error:
+        raise Misuse(str(error)) from error
+    except NothingToAudit as error:
+        _say(str(error))
+        return NOTHING
+    for kind, target in outputs:
+        _write_file(target, render(document, kind))
+        if not quiet:
+            _say(f"wrote {kind} to {target}")
+    look = {"color": _colored(color), "width": _width(), "unicode": _unicode()}
+    _write(render(document, format, **look), utf8=format != "terminal")  # type: ignore[arg-type]
+    for what in document["failed"]:
+        fell = document["regressions"][what]
+        _say(f"regression: {what}{f': {chr(44).join(fell)}' if isinstance(fell, list) else ''}")
+    return FAILED if document["failed"] else PASSED
+
+
+def _report_file(word: str) -> bytes | None:
+    """The bytes of a report where a word of the command line is the path of a file; no revision is named like one."""
+    if not word.endswith(".json") or not os.path.isfile(word):
+        return None
+    try:
+        return Path(word).read_bytes()
+    except OSError as error:
+        raise Misuse(f"{word!r} cannot be read: {error.strerror}") from error
+
+
+def _changed_configuration(path: Path, base: str, head: str | None) -> list[str]:
+    """A remark where the change alters the configuration by which it will be judged once it is merged."""
+    from mlops_audit.config import ConfigError
+
+    try:
+        before, after = (_configured(path, rev, False) for rev in (base, head))
+    except ConfigError as error:
+        return [f"the configuration cannot be read on both sides: {str(error).splitlines()[0]}"]
+    same = replace(before, source="", waivers=()) == replace(after, source="", waivers=())
+    waivers = [[replace(waiver, site=None) for waiver in side.waivers] for side in (before, after)]  # type: ignore[arg-type]
+    if same and waivers[0] == waivers[1]:
+        return []
+    return ["this change alters the configuration of the audit; both sides were judged by the one of the base"]
+
+
+@commands.group("baseline")
+def baseline_commands() -> None:
+    """Record today's findings, so that later audits report only what is new."""
+
+
+def _on_baseline(command: Any) -> Any:
+    for option in (click.argument("path", type=Folder(), default="."), PROFILE, RULES, EXTENDS, BASELINE, NO_WAIVERS,
+                   TODAY, ISOLATED):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@baseline_commands.command("write")
+@_on_baseline
+@click.option("--force", is_flag=True, help="Record anew what is recorded already: the file may grow.")
+def baseline_write(force: bool, **asked: Any) -> int:
+    """Record the findings of the repository at PATH."""
+    from mlops_audit.baseline import Baseline, recorded, written
+    from mlops_audit.waivers import kept
+
+    target, config = _baseline_target(asked)
+    if target.exists() and not force:
+        raise Misuse(f"{target.as_posix()!r} is there already: `baseline update` takes out of it what is gone; "
+                     "with --force it is recorded anew, and may grow")  # fmt: skip
+    report = _recorded(asked, config, Baseline())
+    unwaived = [f for f in report.findings if report.waived is None or f.aspect.id not in report.waived]
+    found = recorded(unwaived, kept(report.line_findings, report.waived), report.sketches, report.commit)
+    _write_file(target, written(found, __version__), "baseline")
+    _say(f"recorded {_counted(len(found), 'finding')} in {target}")
+    return PASSED
+
+
+@baseline_commands.command("update")
+@_on_baseline
+def baseline_update(**asked: Any) -> int:
+    """Take out of the baseline what is gone; nothing new is ever added."""
+    from mlops_audit.baseline import BaselineError, read, written
+
+    target, config = _baseline_target(asked)
+    try:
+        before = read(target.read_bytes(), target.as_posix())
+    except OSError as error:
+        raise Misuse(f"{target.as_posix()!r} cannot be read: {error.strerror}; `baseline write` records one") from error
+    except BaselineError as error:
+        raise Misuse(str(error)) from error
+    held = _recorded(asked, config, before).held
+    assert held is not None
+    _write_file(target, written(held.remaining, __version__), "baseline")
+    new = len(held.new_aspects) + len(held.new_places)
+    _say(f"{len(before) - len(held.remaining)} taken out, {len(held.remaining)} left; {new} new are not recorded")
+    return PASSED
+
+
+def _baseline_target(asked: dict[str, Any]) -> tuple[Path, Config]:
+    """The file of the baseline, by option, configuration or its usual name, and the configuration."""
+    from mlops_audit.baseline import NAME
+    from mlops_audit.config import Config, ConfigError
+
+    given = Config(profile=asked["profile"] or "", rules=asked["packs"])
+    try:
+        config = _effective(given, asked["path"], None, asked["isolated"], None, asked["presets"])
+    except ConfigError as error:
+        raise Misuse(str(error)) from error
+    target = asked["known"] or asked["path"] / (config.baseline or NAME)
+    _check_output(target, asked["path"])
+    return target, config
+
+
+def _recorded(asked: dict[str, Any], config: Config, baseline: Baseline) -> Report:
+    from mlops_audit.audit import NothingToAudit
+    from mlops_audit.audit import audit as audit_repository
+    from mlops_audit.repository import RepositoryError
+    from mlops_audit.rules import RuleError
+
+    try:
+        return audit_repository(
+            asked["path"],
+            exclude=config.exclude,
+            disabled=config.disable,
+            profile=config.profile,
+            packs=config.rules,
+            weights=config.weights,
+            waiving=None if asked["no_waivers"] else _waiving(config, asked["today"]),
+            baseline=baseline,
+            with_snippets=False,
+        )
+    except (RuleError, RepositoryError, NothingToAudit) as error:
+        raise Misuse(str(error)) from error
+
+
+@commands.group("config")
+def config_commands() -> None:
+    """What the configuration says, and where."""
+
+
+@config_commands.command("show")
+@click.argument("path", type=Folder(), default=".")
+@click.option("--rev", help="Read the configuration of this commit instead of the work tree.")
+@click.option("--format", "format", type=Word("format", ("terminal", "json")), default="terminal", show_default=True)
+@PROFILE
+@RULES
+@EXTENDS
+@ISOLATED
+def config_show(
+    path: Path, rev: str | None, format: str, profile: str | None, packs: tuple[Path, ...], presets: tuple[str, ...],
+    isolated: bool,
+) -> int:  # fmt: skip
+    """Print every value that holds for the repository at PATH, each with the file and line that says it."""
+    import json
+
+    from mlops_audit.config import Config, ConfigError
+    from mlops_audit.repository import RepositoryError
+    from mlops_audit.settings_shown import rows
+
+    told = {"profile": "--profile"} if profile else {}
+    told |= {f"rules.{pack}": "--rules" for pack in packs}
+    given = Config(profile=profile or "", rules=packs, sources=told)
+    try:
+        found = rows(_effective(given, path, rev, isolated, None, presets))
+    except (ConfigError, RepositoryError) as error:
+        raise Misuse(str(error)) from error
+    if format == "json":
+        _write(json.dumps([{"key": k, "value": v, "source": s} for k, v, s in found], indent=2) + "\n", utf8=True)
+    else:
+        _write_lines([f"{key} = {json.dumps(value, ensure_ascii=False)}  # {source}" for key, value, source in found])
+    return PASSED
+
+
+@config_commands.command("schema")
+def config_schema() -> int:
+    """Print the JSON Schema of the configuration, for editors."""
+    from mlops_audit.catalogue import data_folder
+
+    _write((data_folder("reports") / "config.schema.json").read_text("utf-8"), utf8=True)
+    return PASSED
 
 
 @commands.command()
@@ -381,34 +706,53 @@ def _rules(packs: Sequence[Path]) -> Any:
         raise Misuse(str(error)) from error
 
 
-def _configured(path: Path, rev: str | None, isolated: bool, base: str | None = None) -> Config:
-    """The repository's configuration, of the commit when one is asked for, on top of the user's own.
+def _configured(
+    path: Path, rev: str | None, isolated: bool, base: str | None = None, preset: Config | None = None
+) -> Config:
+    """The repository's configuration, of the commit when one is asked for, on top of a preset and the user's own.
 
     `base` is a commit to take it from instead: a pull request cannot lower its own gate.
     """
     from mlops_audit import config
-    from mlops_audit.parse import ParseFailure
-    from mlops_audit.repository import read_regular
-    from mlops_audit.tree import Tree
 
     home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
     own = config.of_user(Path(home) / PROGRAM / "config.toml")
+    own = own if preset is None else preset.over(own)
     if isolated and base:
         raise Misuse("--isolated and --config-from exclude each other")
     if isolated:
         return own
-    rev = base or rev
+    with _reading(path, base or rev) as read:
+        found = config.of_repository(read)
+    if base and found.source:
+        found = replace(found, source=f"{found.source} at {base}")
+    return found.over(own)
+
+
+@contextmanager
+def _reading(path: Path, rev: str | None) -> Iterator[Callable[[str], bytes | None]]:
+    """How files of the repository are read, from the work tree or a commit; no link is followed out of it."""
+    from mlops_audit.config import ConfigError
+    from mlops_audit.parse import ParseFailure
+    from mlops_audit.repository import read_regular
+    from mlops_audit.tree import Tree
+
+    root = Path(os.path.realpath(path))
 
     def from_disk(name: str) -> bytes | None:
+        place = root / name
+        if os.path.realpath(place.parent) != os.path.normpath(place.parent):
+            raise ConfigError([f"{name}:1: cannot be read: a folder on its path is a symbolic link"])
         try:
-            return read_regular(path / name, 1_000_000)
+            return read_regular(place, 50_000_000)
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise config.ConfigError([f"{name}:1: cannot be read: {error.strerror}"]) from error
+            raise ConfigError([f"{name}:1: cannot be read: {error.strerror}"]) from error
 
     if rev is None:
-        return config.of_repository(from_disk).over(own)
+        yield from_disk
+        return
     with Tree.open(path, rev) as tree:
         files = {file.path: file for file in tree.files}
 
@@ -416,12 +760,9 @@ def _configured(path: Path, rev: str | None, isolated: bool, base: str | None = 
             try:
                 return files[name].read() if name in files else None
             except ParseFailure as failure:
-                raise config.ConfigError([f"{name}:1: cannot be read: {failure.reason}"]) from failure
+                raise ConfigError([f"{name}:1: cannot be read: {failure.reason}"]) from failure
 
-        found = config.of_repository(from_commit)
-        if base and found.source:
-            found = replace(found, source=f"{found.source} at {base}")
-        return found.over(own)
+        yield from_commit
 
 
 def _colored(wanted: str) -> bool:
@@ -468,7 +809,7 @@ def _places_between(target: Path, root: Path) -> Iterator[Path]:
             yield place
 
 
-def _write_file(target: Path, text: str) -> None:
+def _write_file(target: Path, text: str, what: str = "--output") -> None:
     """The whole text or nothing: written beside the target and put in its place. Devices and pipes are written to."""
     data = text.encode("utf-8", "backslashreplace")
     try:
@@ -484,6 +825,6 @@ def _write_file(target: Path, text: str) -> None:
         finally:
             fresh.unlink(missing_ok=True)
     except OSError as error:
-        raise Misuse(f"--output: {str(target)!r} cannot be written: {error.strerror}") from error
+        raise Misuse(f"{what}: {str(target)!r} cannot be written: {error.strerror}") from error
 
 

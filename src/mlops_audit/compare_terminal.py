@@ -55,7 +55,8 @@ def _lines(document: Document, arrow: str) -> Iterable[tuple[int, Sequence[Part]
     yield 0, [(document["headline"], "bold red" if worse else "bold")]
     yield 0, [(f"{document['project']}: {base['name']} {arrow} {head['name']}", "bright_black")]
     yield 0, []
-    yield 0, [("Level  ", "bold"), f"{base['level']} {base['title']} {arrow} {head['level']} {head['title']}"]
+    levels = [f"{end['level']} {end['title']}" for end in (base, head)]
+    yield 0, [("Level  ", "bold"), f" {arrow} ".join(dict.fromkeys(levels))]
     widest = max((len(pillar["title"]) for pillar in document["pillars"]), default=5)
     rows = [{"title": "Score", **document["score"]}, *document["pillars"]]
     for row in rows:

@@ -107,7 +107,7 @@ def of_user(path: Path) -> Config:
     except OSError as error:
         raise ConfigError([f"{path}: {error.strerror}"]) from error
     reader = _Reader(path.as_posix(), USER_KEYS, path.parent)
-    return replace(_extended(reader, data, (), None, (path.as_posix(),)), source=USER_FILE)
+    return _named(_extended(reader, data, (), None, (path.as_posix(),)), USER_FILE)
 
 
 def of_preset(reference: str) -> Config:
@@ -116,7 +116,13 @@ def of_preset(reference: str) -> Config:
     below = reader.below(parse.Node(reference, 1, quoted=True), None, ())
     if reader.faults:
         raise ConfigError(reader.faults)
-    return replace(below, source=reference if reference.startswith(presets.PREFIX) else Path(reference).name)
+    return _named(below, reference if reference.startswith(presets.PREFIX) else Path(reference).name)
+
+
+def _named(config: Config, source: str) -> Config:
+    """A configuration of the user's under a name that tells nobody where it lies on their disk."""
+    waivers = tuple(replace(waiver, site=Site(source, waiver.site.line)) for waiver in config.waivers)
+    return replace(config, source=source, waivers=waivers)
 
 
 def of_profile(name: str) -> Config:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from mlops_audit.identity import Sketch, against, renames, sketch
 from mlops_audit.judge import Evidence, answers
 from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.report import Report, document_of, piece_of
+from mlops_audit.repository import Repository, RepositoryError
 from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree
 
@@ -60,9 +62,51 @@ def compare_trees(
         return compared(before.side, told, _renamed(before, after), tuple(regressions))
 
 
-def compare_reports(before: Side, after: Side, regressions: Iterable[str] = ()) -> Document:
-    """The comparison of two reports; which files were renamed is not known of them."""
-    return compared(before, after, {}, tuple(regressions))
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What is compared: two words of the command line (no `head` stands for the work tree), and the bytes of those of
+    them that are reports."""
+
+    root: Path
+    base: str
+    head: str | None
+    reports: Mapping[str, bytes]
+    exclude: Sequence[str] = ()
+
+
+def compare_ends(
+    ends: Ends, pack: Pack, asked: Asked, regressions: Sequence[str] = (), remarks: Sequence[str] = ()
+) -> Document:
+    """The comparison of two revisions, of two reports, or of one with the other.
+
+    A report shows only some of the evidence, so a tree is compared with one by what a report of it would show. Which
+    files were renamed is not known of reports.
+    """
+    if not ends.reports:
+        return compare_trees(ends.root, ends.base, ends.head, pack, asked, ends.exclude, regressions, remarks)
+    before, after = (_end(ends, word, pack, asked) for word in (ends.base, ends.head))
+    return compared(before, after, {}, regressions)
+
+
+def _end(ends: Ends, word: str | None, pack: Pack, asked: Asked) -> Side:
+    if word is not None and word in ends.reports:
+        return side_of_report(ends.reports[word], word)
+    with Tree.open(ends.root, word, ends.exclude) as tree:
+        name = WORK_TREE if word is None else _called(word, tree.commit)
+        return side_of_tree(tree, name, pack, asked)
+
+
+def fork_of(root: Path, base: str, head: str | None) -> str:
+    """The commit at which `head` (without it: HEAD) left `base`. Raises RepositoryError."""
+    repository = Repository.at(Path(os.path.realpath(root)))
+    if repository is None:
+        raise RepositoryError("a revision can only be read from a git repository")
+    with repository.clean() as repo:
+        commits = [repository.resolve(repo, rev) for rev in (base, head or "HEAD")]
+        found = repo.merge_base(*commits)
+    if not found:
+        raise RepositoryError(f"{base!r} and {head or 'HEAD'!r} have no commit in common")
+    return str(found[0])
 
 
 def _called(rev: str, commit: str) -> str:
@@ -139,11 +183,11 @@ def side_of_report(data: bytes, name: str) -> Side:
     return side
 
 
-def side_of_tree(tree: Tree, pack: Pack, asked: Asked) -> Side:
-    """The side of a work tree that is compared with a report: with what a report of it would show."""
+def side_of_tree(tree: Tree, name: str, pack: Pack, asked: Asked) -> Side:
+    """The side of a tree that is compared with a report: with what a report of it would show."""
     facts, problems, kinds = examine(tree, pack)
     document = document_of(report_on(tree, pack, facts, problems, kinds, replace(asked, baseline=None, with_snippets=False)))
-    return Side(WORK_TREE, document, _shown(document), whole=False)
+    return Side(name, document, _shown(document), whole=False)
 
 
 def _shown(document: Document) -> Callable[[str], Sequence[Piece]]:

@@ -17,15 +17,15 @@ Document = dict[str, Any]
 NARROWEST, WIDEST = 60, 120
 TOP_FIXES = 8
 STYLES = {
-    "pass": "green", "partial": "yellow", "missing": "red", "na": "bright_black", "unknown": "magenta",
+    "pass": "green", "partial": "yellow", "missing": "red", "na": "bright_black", "unknown": "magenta", "waived": "blue",
     "critical": "bold red", "major": "red", "minor": "yellow", "note": "cyan",
 }  # fmt: skip
 SIGNS = {
-    "pass": "✔", "partial": "◐", "missing": "✘", "na": "–", "unknown": "?",
+    "pass": "✔", "partial": "◐", "missing": "✘", "na": "–", "unknown": "?", "waived": "≈",
     "full": "█", "empty": "░", "open": "●", "closed": "○", "to": "→", "cut": "…",
 }  # fmt: skip
 ASCII = {
-    "pass": "+", "partial": "~", "missing": "x", "na": "-", "unknown": "?",
+    "pass": "+", "partial": "~", "missing": "x", "na": "-", "unknown": "?", "waived": "w",
     "full": "#", "empty": ".", "open": "*", "closed": "o", "to": "->", "cut": "...",
 }  # fmt: skip
 TERMS = {"quick": "1-2 weeks", "medium": "1-3 months", "long": "3-6 months"}
@@ -56,6 +56,7 @@ def terminal(document: Document, *, color: bool, width: int, unicode: bool) -> s
     page.claims()
     page.aspects()
     page.fixes()
+    page.held_back()
     page.foot()
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().split("\n")
@@ -145,8 +146,8 @@ class _Page:
         for pillar in self.document["pillars"]:
             counts = {
                 v: sum(a["verdict"] == v for a in pillar["aspects"])
-                for v in ("pass", "partial", "missing", "na", "unknown")
-                if v != "unknown" or self.document["counts"]["verdicts"]["unknown"]
+                for v in ("pass", "partial", "missing", "na", "unknown", "waived")
+                if v not in ("unknown", "waived") or self.document["counts"]["verdicts"][v]
             }
             tally: list[str | tuple[str, str]] = []
             for verdict, count in counts.items():
@@ -236,6 +237,9 @@ class _Page:
             more = len(aspect["unread"]) - 1 + aspect["unread_left_out"]
             rest = f" and {more} more" if more else ""
             return ["  ", (shortened(plain(aspect["unread"][0]), 60), "cyan"), (f"{rest} not read", "bright_black")]
+        if waiver := aspect["waiver"]:
+            until = f"  waived by {waiver['owner']} until {waiver['expires']} (found {waiver['verdict']}): "
+            return [(until, STYLES["waived"]), (waiver["reason"], "bright_black")]
         first: dict[str, str] = {}
         for piece in aspect["evidence"]:
             first.setdefault(piece["signal"], _site(piece))
@@ -272,6 +276,32 @@ class _Page:
                 (", ".join(gains), "green"),
                 (f" ({TERMS[step['term']]}; mlops-audit explain {step['aspect']})", "bright_black"),
             )
+
+    def held_back(self) -> None:
+        """What waivers, comments and a baseline held back, and what is wrong with them."""
+        baseline, waivers = self.document["baseline"], self.document["waivers"]
+        if baseline:
+            new = baseline["new"]
+            self.title("Baseline")
+            self.line(
+                f"Held back by {baseline['file']}: {baseline['hidden']}. New: {len(new['aspects'])} aspects, "
+                f"{len(new['places'])} lines. Gone: {len(baseline['gone'])}"
+                + (" (mlops-audit baseline update takes them out)" if baseline["gone"] else "")
+            )
+            for row in baseline["gone"][:5]:
+                where = f"{row['path']}: {row['signal']}" if "path" in row else f"was {row['verdict']}"
+                self.line(("gone ", "green"), f"{row['aspect']}, {where}", indent=2)
+            for place in new["places"][:5]:
+                self.line((_site(place), "cyan"), f" {place['signal']} ({place['aspect']})", indent=2)
+        if waivers["ignored"] or waivers["places"] or waivers["notes"]:
+            self.title("Waivers")
+            for row in waivers["places"]:
+                words = f" {row['signal']}: waived by {row['owner']} until {row['expires']}: {row['reason']}"
+                self.line((_site(row), "cyan"), words)
+            for row in waivers["ignored"]:
+                self.line((_site(row), "cyan"), f" is no evidence of {row['aspect']}: {row['reason']}")
+            for note in waivers["notes"]:
+                self.line((f"{note['path']}:{note['line']} ", "yellow"), note["what"])
 
     def foot(self) -> None:
         document = self.document
