@@ -17,6 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "__main__",
         "cli",
         "words",
+        "trend_report",
         "verify check pages sides trend",
         "__init__",
         "settings_shown",

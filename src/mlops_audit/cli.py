@@ -16,8 +16,10 @@ import click
 from mlops_audit import __version__
 from mlops_audit.words import (
     FORMATS,
+    PERIODS,
     PROFILES,
     SEVERITIES,
+    TREND_FORMATS,
     Commands,
     Day,
     ExistingFile,
@@ -144,6 +146,8 @@ def commands() -> None:
               metavar="SECONDS", help="Skip what is not read by then.")
 @click.option("--strict", is_flag=True, help="Exit 4 when what was not read leaves any aspect unknown.")
 @click.option("--no-snippets", "bare", is_flag=True, help="No lines of source in the report.")
+@click.option("--trend", "history", type=click.Path(path_type=Path), metavar="FILE",
+              help="Show a trend (as `trend --format json` writes it) in the page.")  # fmt: skip
 @COLOR
 @click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
 def audit(
@@ -166,6 +170,7 @@ def audit(
     seconds: float,
     strict: bool,
     bare: bool,
+    history: Path | None,
     color: str,
     quiet: bool,
 ) -> int:
@@ -179,6 +184,7 @@ def audit(
     from mlops_audit.rules import RuleError
 
     given = Config(maturity, dict(scores), severity or "", profile=profile or "", rules=packs)
+    way = _trend_of(history) if history is not None else None
     for _, target in outputs:
         _check_output(target, path)
     try:
@@ -208,17 +214,44 @@ def audit(
             _say(f"not read: {problem.site}: {problem.reason}")
         return BROKEN if strict and error.unread else NOTHING
     for kind, target in outputs:
-        _write_file(target, render(report, kind, unicode=True))
+        _write_file(target, render(report, kind, unicode=True, trend=way))
         if not quiet:
             _say(f"wrote {kind} to {target}")
-    look = {"color": _colored(color), "width": _width(), "unicode": _unicode()}
+    look = {"color": _colored(color), "width": _width(), "unicode": _unicode(), "trend": way}
     _write(render(report, format, **look), utf8=format != "terminal")  # type: ignore[arg-type]
+    if format == "github":
+        _write_job_summary(report)
     unknown = [finding.aspect.id for finding in report.findings if finding.verdict == "unknown"]
     code = _gate(report, config, quiet)
     if strict and unknown:
         _say(f"unknown, because files were not read: {', '.join(unknown)}")
         return BROKEN
     return code
+
+
+def _trend_of(file: Path) -> dict[str, Any]:
+    """The trend that `trend --format json` wrote."""
+    from mlops_audit.trend_report import read
+
+    try:
+        return read(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise Misuse(f"--trend: {str(file)!r} is no trend: {error}") from error
+
+
+def _write_job_summary(report: Report) -> None:
+    """The report in Markdown at the end of the file that GitHub Actions shows as the summary of the job."""
+    target = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not target:
+        return
+    from mlops_audit.annotations import SUMMARY_BYTES, summary
+    from mlops_audit.report import render
+
+    try:
+        with open(target, "ab") as stream:
+            stream.write(summary(render(report, "markdown"), SUMMARY_BYTES - stream.tell()).encode())
+    except OSError as error:
+        _say(f"GITHUB_STEP_SUMMARY cannot be written: {error.strerror}")
 
 
 def _gate(report: Report, config: Config, quiet: bool) -> int:
@@ -385,6 +418,83 @@ def _changed_configuration(path: Path, base: str, head: str | None) -> list[str]
     if same and waivers[0] == waivers[1]:
         return []
     return ["this change alters the configuration of the audit; both sides were judged by the one of the base"]
+
+
+@commands.command("trend")
+@click.argument("path", type=Folder(), default=".")
+@click.option("--rev", default="HEAD", help="The commit, branch or tag that the history leads to.")
+@click.option("--every", type=Word("period", PERIODS), default="month", show_default=True, help="The last commit of each.")
+@click.option("--tags", is_flag=True, help="The commits that tags name, instead.")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the last N of them.")
+@click.option("--since", type=Day(), help="Only those since a day.")
+@click.option("--format", "format", type=Word("format", TREND_FORMATS), default="terminal", show_default=True)
+@PROFILE
+@RULES
+@EXTENDS
+@ISOLATED
+@COLOR
+@click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
+def show_trend(
+    path: Path,
+    rev: str,
+    every: str,
+    tags: bool,
+    last: int | None,
+    since: date | None,
+    format: str,
+    profile: str | None,
+    packs: tuple[Path, ...],
+    presets: tuple[str, ...],
+    isolated: bool,
+    color: str,
+    quiet: bool,
+) -> int:
+    """Show the way that the repository at PATH came: levels and scores over its history, and what changed when."""
+    from mlops_audit.audit import Asked, NothingToAudit
+    from mlops_audit.config import Config, ConfigError
+    from mlops_audit.repository import RepositoryError
+    from mlops_audit.trend import Choice, trend
+    from mlops_audit.trend_report import render
+
+    try:
+        config = _effective(Config(profile=profile or "", rules=packs), path, None, isolated, presets=presets)
+        found = trend(
+            path,
+            _rules(config.rules),
+            Choice(every, tags, last, since),
+            rev=rev,
+            exclude=config.exclude,
+            asked=Asked(config.disable, config.profile, weights=config.weights),
+            progress=_progress(quiet),
+        )
+    except (ConfigError, RepositoryError) as error:
+        raise Misuse(str(error)) from error
+    except NothingToAudit as error:
+        _say(str(error))
+        return NOTHING
+    finally:
+        _end_progress(quiet)
+    look = {"color": _colored(color), "width": _width(), "unicode": _unicode()}
+    _write(render(found, format, **look), utf8=format != "terminal")  # type: ignore[arg-type]
+    return PASSED
+
+
+def _progress(quiet: bool) -> Callable[[int, int], None]:
+    """Draws a bar on stderr, where a terminal shows it."""
+    if quiet or not sys.stderr.isatty():
+        return lambda done, expected: None
+
+    def draw(done: int, expected: int) -> None:
+        full = 24 * done // max(expected, 1)
+        sys.stderr.write(f"\r[{'#' * full}{'.' * (24 - full)}] {done} of about {expected} audits\x1b[K")
+        sys.stderr.flush()
+
+    return draw
+
+
+def _end_progress(quiet: bool) -> None:
+    if not quiet and sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
 
 
 @commands.group("baseline")

@@ -64,6 +64,8 @@ def _reason_to_skip(aspect: Document) -> str:
         return "does not apply"
     if aspect["verdict"] == "waived":
         return f"waived: {aspect['waiver']['reason']}"
+    if aspect["verdict"] == "unknown":
+        return "unknown: files that could have decided it were not read"
     if aspect["verdict"] != "pass" and not aspect["severity"]:
         return "known: held back by the baseline"
     return ""

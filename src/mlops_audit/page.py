@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-VERDICTS = ("missing", "partial", "pass", "waived", "na")
+VERDICTS = ("missing", "partial", "unknown", "pass", "waived", "na")
 VERDICT_WORDS = {
     "pass": "In place",
     "partial": "Begun",
     "missing": "Missing",
     "na": "Not asked",
+    "unknown": "Unknown",
     "waived": "Waived",
 }
 TERMS = {

@@ -108,9 +108,15 @@ def report_of(
 
 
 def render(
-    report: Report, format: str, *, color: bool = False, width: int = 100, unicode: bool = True
+    report: Report,
+    format: str,
+    *,
+    color: bool = False,
+    width: int = 100,
+    unicode: bool = True,
+    trend: Document | None = None,
 ) -> str:
-    """The report as text in one of FORMATS; the last three only matter to the terminal.
+    """The report as text in one of FORMATS. Colour, width and Unicode matter to the terminal, a trend to the page.
 
     Raises ValueError for another format. The same report always gives the same text.
     """
@@ -132,7 +138,7 @@ def render(
     if format == "html":
         from mlops_audit.page import page
 
-        return page(document)
+        return page(document, trend)
     text = _for_platform(document, format)
     if text is not None:
         return text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import date, datetime, time, timezone
 from pathlib import Path
 
 from mlops_audit import catalogue
@@ -17,7 +17,7 @@ from mlops_audit.score import disable, maturity, pillar_score, score, verdicts, 
 from mlops_audit.tree import Tree
 
 EVERY = ("month", "week", "commit")
-RANKS: Mapping[str, int] = {"na": 0, "missing": 0, "partial": 1, "pass": 2}
+RANKS: Mapping[str, int] = {"na": 0, "missing": 0, "unknown": 0, "partial": 1, "pass": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Choice:
     every: str = "month"
     tags: bool = False
     last: int | None = None
-    since: datetime | None = None
+    since: date | None = None
 
     def __str__(self) -> str:
         return "tags" if self.tags else f"every {self.every}"
@@ -127,8 +127,9 @@ def trend(
         chosen = list(dict.fromkeys(commit for _, commit in tags)) if choice.tags else _periods(line, choice.every)
         whole = not choice.tags
         if choice.since is not None:
-            chosen = [commit for commit in chosen if commit.when >= choice.since.timestamp()]
-            whole = whole and bool(line) and line[0].when >= choice.since.timestamp()
+            start = datetime.combine(choice.since, time(), timezone.utc).timestamp()
+            chosen = [commit for commit in chosen if commit.when >= start]
+            whole = whole and bool(line) and line[0].when >= start
         if choice.last is not None and len(chosen) > choice.last:
             chosen, whole = chosen[-choice.last :], False
         if not chosen:
@@ -232,6 +233,7 @@ def _differences(before: State, after: State, commit: Commit, exact: bool = True
         Change(aspect.id, before.verdicts.get(aspect.id, "missing"), after.verdicts.get(aspect.id, "missing"), commit, exact)
         for aspect in catalogue.load().aspects
         if before.rank(aspect.id) != after.rank(aspect.id)
+        and "unknown" not in (before.verdicts.get(aspect.id), after.verdicts.get(aspect.id))
     ]
     if before.level != after.level:
         found.append(Change("", _word(before.level), _word(after.level), commit, exact))

@@ -12,6 +12,8 @@ import click
 FORMATS = (
     "terminal", "markdown", "json", "sarif", "html", "junit", "gitlab", "github", "badge", "badge-json", "csv",
 )  # fmt: skip
+PERIODS = ("month", "week", "commit")
+TREND_FORMATS = ("terminal", "markdown", "json", "csv", "svg", "html")
 SEVERITIES = ("critical", "major", "minor")
 PROFILES = ("poc", "standard", "regulated", "uk-gov")
 
