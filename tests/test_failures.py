@@ -75,6 +75,14 @@ def test_what_ci_installs_for_its_tests_is_absent_elsewhere() -> None:
     assert dead_calls({**LISTED, ".github/workflows/ci.yml": workflow})[0] == {"mlflow.autolog"}
 
 
+def test_a_tracking_server_beside_the_job_installs_nothing_in_it() -> None:
+    compose = (
+        "services:\n  mlflow:\n    image: ghcr.io/mlflow/mlflow:v2.14.1\n    command: mlflow server\n"
+        "  train:\n    build: .\n    depends_on: [mlflow]\n"
+    )
+    assert dead_calls({**LISTED, "compose.yml": compose})[0] == {"mlflow.autolog"}
+
+
 @pytest.mark.parametrize(
     "more",
     [

@@ -81,7 +81,7 @@ def _installed(facts: Sequence[Fact]) -> list[str]:
                 installs[unit].append(fact.name)
         elif fact.kind is Kind.IMAGE and "service" not in values(fact.traits.get("role")):
             found.setdefault(fact.name)
-        elif fact.kind is Kind.SETTING and "depend" in fact.name.lower():
+        elif fact.kind is Kind.SETTING and "dependenc" in fact.name.lower():
             found.setdefault(" ".join(values(fact.traits.get("value"))))
         elif fact.kind is Kind.CALL:  # images and environments that code defines
             for trait in ("packages_to_install=", "pip_install=", "requirements=", "pip_packages=", "1"):
