@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_audit.facts import Fact, Facts, Kind, Site, globs, holds, matcher
+from mlops_audit.facts import CASELESS, Fact, Facts, Kind, Names, Site, globs, holds, matcher
 
 
 def regular_expression(pattern: str) -> re.Pattern[str]:
@@ -87,3 +87,19 @@ def test_a_fact_answers_to_the_imports_and_calls_of_its_file() -> None:
     assert facts.trait(call, "calls") == ("model.fit",)
     assert facts.trait(call, "file") == ("a.py",)
     assert facts.trait(call, "absent") == ()
+
+
+GLOBS = st.lists(st.text("aAb/.*?!\0", max_size=8), max_size=4).map(tuple)
+TEXTS = st.lists(st.text("aAbB/.\0", max_size=6), max_size=60)
+
+
+@given(TEXTS, TEXTS, st.lists(GLOBS, max_size=4), st.sampled_from([Kind.CALL, Kind.FILE]))
+def test_all_names_at_once_answer_as_each_by_itself(
+    first: list[str], then: list[str], questions: list[tuple[str, ...]], kind: Kind
+) -> None:
+    names = Names()
+    for learned, so_far in ((first, first), (then, first + then)):
+        names.learn(kind, dict.fromkeys(learned))
+        for patterns in questions:
+            expected = set(filter(globs(patterns, kind in CASELESS), so_far))
+            assert names.answering(kind, patterns) == expected
