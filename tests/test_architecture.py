@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "settings_shown",
         "audit config",
         "report compare",
-        "roadmap location snippets sarif terminal explain compare_terminal page junit code_quality annotations badge spreadsheet",
+        "roadmap location snippets sarif terminal explain compare_terminal page junit code_quality job_log badge spreadsheet",
         "pipeline chart",
         "markdown waivers baseline telling",
         "quiet ignores",

@@ -244,7 +244,7 @@ def _write_job_summary(report: Report) -> None:
     target = os.environ.get("GITHUB_STEP_SUMMARY")
     if not target:
         return
-    from mlops_audit.annotations import SUMMARY_BYTES, summary
+    from mlops_audit.job_log import SUMMARY_BYTES, summary
     from mlops_audit.report import render
 
     try:

@@ -156,7 +156,7 @@ def _for_platform(document: Document, format: str) -> str | None:
 
         return json.dumps(code_quality(document), indent=2) + "\n"
     if format == "github":
-        from mlops_audit.annotations import workflow_commands
+        from mlops_audit.job_log import workflow_commands
 
         return workflow_commands(document)
     if format in ("badge", "badge-json"):

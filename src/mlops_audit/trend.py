@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timezone
+from itertools import pairwise
 from pathlib import Path
 
 from mlops_audit import catalogue
@@ -101,7 +102,7 @@ Progress = Callable[[int, int], None]  # audits done, audits expected so far
 def trend(
     root: Path,
     pack: Pack,
-    choice: Choice = Choice(),  # noqa: B008 (frozen)
+    choice: Choice = Choice(),
     *,
     rev: str = "HEAD",
     exclude: Sequence[str] = (),
@@ -124,7 +125,9 @@ def trend(
         tags = tagged(repo)
         for name, commit in tags:
             names.setdefault(commit.id, []).append(name)
-        chosen = list(dict.fromkeys(commit for _, commit in tags)) if choice.tags else _periods(line, choice.every)
+        chosen = (
+            list(dict.fromkeys(commit for _, commit in tags)) if choice.tags else _periods(line, choice.every)
+        )
         whole = not choice.tags
         if choice.since is not None:
             start = datetime.combine(choice.since, time(), timezone.utc).timestamp()
@@ -140,7 +143,9 @@ def trend(
         if all(point.state.level is None for point in points):
             raise NothingToAudit("nothing to audit: no sign of machine learning at any of the chosen commits")
         changes = _changes(line, chosen, audits, whole)
-        return Trend(audits.name, head, str(choice), points, changes, len(line), audits.done, repository.shallow)
+        return Trend(
+            audits.name, head, str(choice), points, changes, len(line), audits.done, repository.shallow
+        )
 
 
 def _periods(line: Sequence[Commit], every: str) -> list[Commit]:
@@ -200,7 +205,7 @@ def _changes(line: Sequence[Commit], chosen: Sequence[Commit], audits: _Audits, 
     found: list[Change] = []
     if whole:
         found.extend(_bisected(line, -1, places[chosen[0].id], audits))
-    for before, after in zip(chosen, chosen[1:], strict=False):
+    for before, after in pairwise(chosen):
         here, there = places.get(before.id), places.get(after.id)
         if here is not None and there is not None and here < there:
             found.extend(_bisected(line, here, there, audits))
@@ -230,7 +235,13 @@ def _bisected(line: Sequence[Commit], low: int, high: int, audits: _Audits) -> I
 
 def _differences(before: State, after: State, commit: Commit, exact: bool = True) -> list[Change]:
     found = [
-        Change(aspect.id, before.verdicts.get(aspect.id, "missing"), after.verdicts.get(aspect.id, "missing"), commit, exact)
+        Change(
+            aspect.id,
+            before.verdicts.get(aspect.id, "missing"),
+            after.verdicts.get(aspect.id, "missing"),
+            commit,
+            exact,
+        )
         for aspect in catalogue.load().aspects
         if before.rank(aspect.id) != after.rank(aspect.id)
         and "unknown" not in (before.verdicts.get(aspect.id), after.verdicts.get(aspect.id))

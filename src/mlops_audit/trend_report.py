@@ -270,7 +270,7 @@ def _terminal(document: Document, color: bool, width: int, unicode: bool) -> str
         style = {"+": "green", "-": "red"}.get(SIGNS[change["event"]], "bright_black")
         line(
             (f"{change['date']} {change['commit'][:9]} ", "cyan"), (SIGNS[change["event"]] if unicode else SIGNS[change["event"]].replace("·", "."), style),
-            (f" {change['title']} {change['event']}", style), (f" ({change['was']} to {change['now']})", ""),
+            (f" {shortened(change['title'], 34)} {change['event']}", style), (f" ({change['was']} to {change['now']})", ""),
             (f", {'by' if change['exact'] else 'at the latest by'} {shortened(plain(change['author']), 40)}", "bright_black"),
         )  # fmt: skip
     if len(changes) > SHOWN_CHANGES:
