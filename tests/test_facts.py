@@ -89,8 +89,8 @@ def test_a_fact_answers_to_the_imports_and_calls_of_its_file() -> None:
     assert facts.trait(call, "absent") == ()
 
 
-GLOBS = st.lists(st.text("aAb/.*?!\0", max_size=8), max_size=4).map(tuple)
-TEXTS = st.lists(st.text("aAbB/.\0", max_size=6), max_size=60)
+GLOBS = st.lists(st.from_regex(r"!?(\*\*/)?[abA?*\x00]{0,5}", fullmatch=True), max_size=4).map(tuple)
+TEXTS = st.lists(st.text("abA/\0", max_size=5), min_size=20, max_size=60)
 
 
 @given(TEXTS, TEXTS, st.lists(GLOBS, max_size=4), st.sampled_from([Kind.CALL, Kind.FILE]))
