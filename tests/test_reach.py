@@ -276,3 +276,35 @@ def test_a_file_in_the_folder_of_tasks_is_a_task_of_mise() -> None:
     ]
     lent = Reach(facts).lend(facts)
     assert next(f for f in lent if f.name == "train.py").reached.systems == {"github", "shell"}
+
+
+def test_a_script_named_in_a_text_is_started_by_the_program_that_puts_its_command_together() -> None:
+    def said(text: str, path: str) -> Fact:
+        return Fact(Kind.STRING, text, Site(path, 3), {"argument_of": "start", "function": "nightly"})
+
+    facts = [
+        *files("schedule.py", "jobs/train.py", "jobs/report.py"),
+        command("python schedule.py"),
+        Fact(Kind.CALL, "subprocess.run", Site("schedule.py", 9), {"function": "start"}),
+        said("jobs/train.py", "schedule.py"),
+        said("writes report.py to the log", "schedule.py"),
+        Fact(Kind.DEFINITION, "nightly", Site("schedule.py", 2), {"form": "function"}),
+    ]
+    lent = Reach(facts).lend(facts)
+    assert next(f for f in lent if f.name == "jobs/train.py").reached.systems == {"github"}
+    assert not next(f for f in lent if f.name == "jobs/report.py").reached.systems
+    silent = [f for f in facts if f.kind is not Kind.CALL]
+    assert not next(f for f in Reach(silent).lend(silent) if f.name == "jobs/train.py").reached.systems
+
+
+def test_a_file_that_widens_its_path_imports_the_one_module_of_that_name() -> None:
+    def imported(*more: str) -> set[str]:
+        facts = [
+            *files("tests/test_wash.py", "jobs/spark-jobs/wash.py", *more),
+            Fact(Kind.CALL, "sys.path.insert", Site("tests/test_wash.py", 2), zone=Zone.TEST),
+            Fact(Kind.IMPORT, "wash", Site("tests/test_wash.py", 3), zone=Zone.TEST),
+        ]
+        return set(Reach(facts).uses().get("tests/test_wash.py", ()))
+
+    assert imported() == {"jobs/spark-jobs/wash.py"}
+    assert imported("other/place/wash.py") == set()

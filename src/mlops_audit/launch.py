@@ -16,6 +16,8 @@ from mlops_audit.named_tasks import asked
 RUNNABLE = (".py", ".sh", ".bash", ".r", ".ipynb", ".rmd", ".qmd", ".jl", ".yaml", ".yml", ".json", ".bat", ".ps1",
             ".js", ".ts", ".scala", ".rb", ".pl", ".tf")  # fmt: skip
 
+WIDENING = frozenset({"sys.path.insert", "sys.path.append", "sys.path.extend", "site.addsitedir"})
+
 # Programs that read, move or check files without running them.
 READERS = frozenset({
     "cat", "cp", "mv", "rm", "ls", "echo", "printf", "test", "[", "[[", "touch", "mkdir", "chmod", "chown", "sed", "awk", "grep",
@@ -54,10 +56,11 @@ class Repository:
     units: Mapping[str, tuple[str, ...]]  # path -> units in it
     scripts: Mapping[str, tuple[str, ...]]  # console script -> units
     tests: tuple[str, ...]
+    widened: frozenset[str] = frozenset()  # files that add folders to the places from which they import
 
     @classmethod
     def of(cls, facts: Sequence[Fact]) -> Repository:
-        paths, tests = [], []
+        paths, tests, widened = [], [], set()
         units: dict[str, dict[str, None]] = defaultdict(dict)
         scripts: dict[str, dict[str, None]] = defaultdict(dict)
         for fact in facts:
@@ -65,6 +68,8 @@ class Repository:
                 paths.append(fact.site.path)
                 if fact.zone is Zone.TEST and fact.site.path.lower().endswith((".py", ".r", ".ipynb")):
                     tests.append(fact.site.path)
+            elif fact.kind is Kind.CALL and fact.name in WIDENING:
+                widened.add(fact.site.path)
             for unit in values(fact.traits.get("unit")):
                 units[fact.site.path].setdefault(unit)
                 if fact.traits.get("system") == "console-script":
@@ -83,6 +88,7 @@ class Repository:
             {path: tuple(found) for path, found in units.items()},
             {name: tuple(found) for name, found in scripts.items()},
             tuple(sorted(tests)),
+            frozenset(widened),
         )
 
     def file(self, name: str, *folders: str) -> str | None:
@@ -105,14 +111,14 @@ class Repository:
     def module(self, name: str, importer: str, modules: Iterable[str] = ()) -> list[str]:
         """The files that importing a dotted name from a file runs: the module and the packages around it.
 
-        A name of one part must lie beside the importer, in a folder above it, or in a top folder of sources;
-        longer names may lie anywhere, the nearest wins.
+        A name of one part must lie beside the importer, in a folder above it, or in a top folder of sources, unless the
+        importer adds folders to its path and there is only one module of that name; longer names may lie anywhere, the nearest wins.
         """
         for dotted in (name, *modules):
             parts = dotted.split(".")
             found = [p for p in self.modules.get(parts[-1], ()) if _is_module(p, parts)]
             here = _folder(importer)
-            if len(parts) == 1:
+            if len(parts) == 1 and not (importer in self.widened and len(found) == 1):
                 found = [p for p in found if _importable(_above(p, parts), here)]
             if found:
                 path = min(found, key=lambda p: (-_common(p, here), len(p), p))

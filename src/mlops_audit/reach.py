@@ -10,8 +10,15 @@ from dataclasses import dataclass, replace
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
 from mlops_audit.failures import failures
 from mlops_audit.launch import Repository, is_module_name, targets_of_command, targets_of_name
+from mlops_audit.unused import unused
 
 WORD = re.compile(r"[A-Za-z_]\w*")
+# Calls that start another program, and texts that name one of the project's.
+STARTERS = frozenset({
+    "subprocess.run", "subprocess.Popen", "subprocess.call", "subprocess.check_call", "subprocess.check_output", "os.system",
+    "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell", "runpy.run_path", "papermill.execute_notebook",
+})  # fmt: skip
+SCRIPT = re.compile(r"[\w./-]{1,120}\.(?:py|sh|ipynb|[rR])")
 
 # Systems whose commands are steps of a chain but no automation by themselves: a person starts them.
 BY_HAND = frozenset({"notebook", "python", "console-script", "pre-commit"})
@@ -49,9 +56,12 @@ class Reach:
             elif fact.kind in AUTOMATION and "dead" not in fact.traits:
                 self._add_automation(fact)
         self._add_definitions(facts)
+        self._add_named_scripts(facts)
         self._tests = frozenset(fact.site.path for fact in facts if fact.zone is Zone.TEST)
         self._foreign = frozenset(fact.site.path for fact in facts if fact.zone is Zone.FOREIGN)
         self._reached = self._walk()
+        run = frozenset(_path(unit) for unit in self._reached)
+        self._unused = unused(facts, {path: tuple(edges) for path, edges in self._imports.items()}, run)
 
     def _add_import(self, fact: Fact) -> None:
         module = values(fact.traits.get("module"))
@@ -110,6 +120,14 @@ class Reach:
             self._systems[unit].add(system)
             self._triggers[unit].update(starts)
 
+    def _add_named_scripts(self, facts: Sequence[Fact]) -> None:
+        """Scripts that a program names in a text and starts by a command that it puts together itself."""
+        starters = {fact.site.path for fact in facts if fact.kind is Kind.CALL and fact.name in STARTERS}
+        for fact in facts:
+            if fact.kind is Kind.STRING and fact.site.path in starters and SCRIPT.fullmatch(fact.name):
+                for target in targets_of_name(fact.name, fact, self._repository):
+                    self._connect(fact.site.path, target, fact, fact.name)
+
     def _connect(self, unit: str, target: str, fact: Fact, what: str) -> None:
         if unit == fact.site.path and "function" in fact.traits:
             unit = _part(unit, _definition(fact))
@@ -160,7 +178,8 @@ class Reach:
         return heard
 
     def lend(self, facts: Iterable[Fact]) -> list[Fact]:
-        """The facts, each with the chain, systems and triggers that run it; those of code that fails are dead."""
+        """The facts, each with the chain, systems and triggers that run it; those of code that fails are dead,
+        and those of modules that nothing uses are unused."""
         lent = []
         for fact in facts:
             unit = unit_of(fact)
@@ -169,6 +188,8 @@ class Reach:
                 reached = self._reached.get(_part(unit, _definition(fact)))
             if self.failures.holds(fact) and "dead" not in fact.traits and fact.kind is not Kind.FILE:
                 fact = replace(fact, traits={**fact.traits, "dead": "yes"})
+            if fact.site.path in self._unused and fact.kind is not Kind.FILE:
+                fact = replace(fact, traits={**fact.traits, "unused": "yes"})
             lent.append(fact if reached is None else replace(fact, reached=reached))
         return lent
 
