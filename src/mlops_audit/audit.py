@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from mlops_audit import catalogue, rules
@@ -286,8 +287,7 @@ def rule_pack(folders: Sequence[Path] = ()) -> Pack:
 
     Raises RuleError with all faults of all folders.
     """
-    shipped = catalogue.data_folder("rules")
-    pack = rules.load(shipped)
+    shipped, pack = catalogue.data_folder("rules"), _shipped()
     aspects = {aspect.id for aspect in catalogue.load().aspects}
     faults: list[str] = []
     for folder in folders:
@@ -307,6 +307,12 @@ def rule_pack(folders: Sequence[Path] = ()) -> Pack:
     if faults:
         raise RuleError(faults)
     return pack
+
+
+@cache
+def _shipped() -> Pack:
+    """The rules that ship with the program: read once, however many audits ask for them."""
+    return rules.load(catalogue.data_folder("rules"))
 
 
 def _merged(pack: Pack, further: Pack) -> Pack:
