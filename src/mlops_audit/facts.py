@@ -150,8 +150,8 @@ class Fact:
 
     @property
     def faint(self) -> bool:
-        """Faint evidence can make a partial, never a pass: declared, in a notebook that nothing runs, dead."""
-        if self.kind in (Kind.DEPENDENCY, Kind.IMPORT) or "dead" in self.traits:
+        """Faint evidence can make a partial, never a pass: declared, in a notebook that nothing runs, dead, unused."""
+        if self.kind in (Kind.DEPENDENCY, Kind.IMPORT) or "dead" in self.traits or "unused" in self.traits:
             return True
         return self.zone is Zone.NOTEBOOK and not self.reached.systems
 
@@ -493,7 +493,9 @@ def holds(found: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
 
 
 @cache
-def _conditions(patterns: tuple[str, ...]) -> tuple[Callable[[str], bool] | None, Callable[[str], bool] | None]:
+def _conditions(
+    patterns: tuple[str, ...],
+) -> tuple[Callable[[str], bool] | None, Callable[[str], bool] | None]:
     """What any value must match, and what none may; None where nothing is asked."""
     wanted = tuple(p for p in patterns if not p.startswith("!"))
     unwanted = tuple(p[1:] for p in patterns if p.startswith("!"))

@@ -1,0 +1,54 @@
+"""Modules that nothing uses are begun, not practised: their facts are faint."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_audit.audit import examine
+from mlops_audit.rules import Pack
+from mlops_audit.tree import Tree
+
+SCALING = "import boto3\n\n\nclass Scaler:\n    def scale(self):\n        boto3.client('x').put_scaling_policy(Name='a')\n"
+
+
+USED = {f"src/part_{n}.py": f"def part_{n}():\n    return {n}\n" for n in range(4)}
+STARTS = "".join(f"from src.part_{n} import part_{n}\n" for n in range(4)) + "\nprint(part_1())\n"
+
+
+def is_unused(files: dict[str, str], path: str = "src/scaling.py") -> bool:
+    facts, _, _ = examine(Tree.of({path: SCALING, "start.py": STARTS, **USED, **files}), Pack((), ()))
+    return any("unused" in fact.traits for fact in facts if fact.site.path == path)
+
+
+def test_a_module_that_nothing_imports_runs_or_names_is_unused() -> None:
+    assert is_unused({})
+
+
+def test_a_module_that_only_tests_import_is_unused() -> None:
+    assert is_unused(
+        {"tests/test_scaling.py": "from src.scaling import Scaler\n\n\ndef test_it():\n    assert Scaler()\n"}
+    )
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"main.py": "from src.scaling import Scaler\n\nScaler().scale()\n"},
+        {"main.py": "from src.deploy import go\n\ngo()\n", "src/deploy.py": "from src.scaling import Scaler\n\n\ndef go():\n    Scaler()\n"},
+        {"Makefile": "scale:\n\tpython src/scaling.py\n"},
+        {"conf/app.yaml": "scaler: src.scaling.Scaler\n"},
+        {"main.py": "load('src.scaling:Scaler')\n"},
+        {"src/__init__.py": "from src.scaling import Scaler\n"},
+        {"notebooks/a.ipynb": '{"cells": [{"cell_type": "code", "source": "from src.scaling import Scaler"}], "nbformat": 4, "metadata": {}}'},
+        {"src/scaling.py": SCALING + "\nif __name__ == '__main__':\n    Scaler().scale()\n"},
+        {"src/scaling.py": SCALING + "\nScaler().scale()\n"},
+        {"src/scaling.py": SCALING + "\n\ndef lambda_handler(event, context):\n    Scaler().scale()\n"},
+    ],
+)  # fmt: skip
+def test_a_module_that_something_uses_is_not(files: dict[str, str]) -> None:
+    assert not is_unused(files)
+
+
+def test_in_a_library_whose_modules_use_each_other_little_none_is_unused() -> None:
+    library = {f"src/other_{n}.py": f"def other_{n}():\n    return {n}\n" for n in range(9)}
+    assert not is_unused(library)
