@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from mlops_audit.audit import examine, rule_pack
 from mlops_audit.facts import Fact, Kind, Site, Zone
 from mlops_audit.reach import Reach
+from mlops_audit.tree import Tree
 
 
 def files(*paths: str) -> list[Fact]:
@@ -308,3 +310,15 @@ def test_a_file_that_widens_its_path_imports_the_one_module_of_that_name() -> No
 
     assert imported() == {"jobs/spark-jobs/wash.py"}
     assert imported("other/place/wash.py") == set()
+
+
+def test_a_file_that_only_uses_a_library_of_machine_learning_is_on_no_serving_side() -> None:
+    tree = Tree.of({
+        "app.py": "import joblib\nfrom fastapi import FastAPI\n\napp = FastAPI()\nmodel = joblib.load('m.joblib')\n\n\n"
+        "@app.post('/predict')\ndef answer(row: list[float]):\n    return model.predict([row])\n",
+        "train.py": "from sklearn.linear_model import Ridge\n\nfrom wash import preprocess\n\nRidge().fit(preprocess(1), 2)\n",
+        "wash.py": "def preprocess(frame):\n    return frame\n",
+    })  # fmt: skip
+    facts, _, kinds = examine(tree, rule_pack())
+    assert {e.fact.site.path for e in kinds["serves"]} == {"app.py"}
+    assert facts.sides["wash.py"] == "trains"

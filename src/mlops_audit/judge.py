@@ -58,12 +58,19 @@ def answers(signal: Signal, facts: Facts) -> list[Fact]:
 
 
 def kinds_of(facts: Facts, kinds: Sequence[KindRule]) -> dict[str, tuple[Evidence, ...]]:
-    """What kinds of project the facts tell of (trains, deep, serves, llm), each with its evidence."""
+    """What kinds of project the facts tell of (trains, deep, serves, llm), each with its evidence.
+
+    What a clause asks for as `any` beside an `all` is the circumstance under which the `all` counts, and no evidence:
+    a library of machine learning makes a web service one that serves a model, but not every file with it a server.
+    """
     told = {}
     for kind in kinds:
         found = {name: answers(signal, facts) for name, signal in kind.signals.items()}
-        if _any_holds(kind.when, {name: bool(group) for name, group in found.items()}):
-            told[kind.id] = _evidence(found)
+        holding = {name: bool(group) for name, group in found.items()}
+        clauses = [clause for clause in kind.when if _any_holds((clause,), holding)]
+        if clauses:
+            telling = {name for clause in clauses for name in clause.all or clause.any}
+            told[kind.id] = _evidence({name: group for name, group in found.items() if name in telling})
     return told
 
 
