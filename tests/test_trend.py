@@ -1,0 +1,321 @@
+"""The trend, on real histories made here: which commits are looked at, and which commit is named for each change."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+from datetime import date
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from mlops_audit import trend_report
+from mlops_audit.audit import NothingToAudit, audit, rule_pack
+from mlops_audit.catalogue import data_folder
+from mlops_audit.memory import Memory
+from mlops_audit.repository import RepositoryError
+from mlops_audit.trend import Choice, trend
+from mlops_audit.trend_report import document_of, read, render, sparkline
+
+PACK = rule_pack(())
+TRAIN = (
+    "from sklearn.linear_model import LogisticRegression\nfrom sklearn.datasets import load_iris\n\n"
+    "x, y = load_iris(return_X_y=True)\nmodel = LogisticRegression()\nmodel.fit(x, y)\n"
+)
+DOCKERFILE = (
+    'FROM python:3.12-slim\nCOPY . /app\nRUN pip install -r requirements.txt\nCMD ["python", "train.py"]\n'
+)
+
+
+class History:
+    """A repository that is written commit by commit."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir()
+        self.git("init", "-q", "-b", "main")
+        self.made: list[str] = []
+
+    def git(self, *words: str, **more: str) -> str:
+        plain = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+        environment = {**plain, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", **more}
+        command = [
+            "git",
+            "-C",
+            str(self.root),
+            "-c",
+            "user.name=Ada",
+            "-c",
+            "user.email=ada@example.org",
+            *words,
+        ]
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, env=environment
+        ).stdout.strip()
+
+    def commit(self, day: str, files: dict[str, str | None], author: str = "Ada") -> str:
+        for path, text in files.items():
+            (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+            if text is None:
+                (self.root / path).unlink()
+            else:
+                (self.root / path).write_text(text)
+        self.git("add", "-A")
+        at = f"{day}T12:00:00+0000"
+        self.git("commit", "-q", "--allow-empty", "-m", "m", "--author", f"{author} <a@example.org>",
+                 GIT_AUTHOR_DATE=at, GIT_COMMITTER_DATE=at)  # fmt: skip
+        self.made.append(self.git("rev-parse", "HEAD"))
+        return self.made[-1]
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> History:
+    """Five months: notes; training; a container in the middle of a quiet month; it goes; nothing."""
+    made = History(tmp_path / "shop")
+    made.commit("2024-01-10", {"README.md": "# Shop\n"})
+    made.commit("2024-02-03", {"train.py": TRAIN, "requirements.txt": "scikit-learn\n"}, "Grace")
+    made.commit("2024-02-20", {"notes.md": "a\n"})
+    for day in range(1, 8):
+        made.commit(f"2024-03-{day:02}", {"notes.md": f"{day}\n"})
+    made.commit("2024-03-10", {"Dockerfile": DOCKERFILE}, "Linus")
+    for day in range(11, 18):
+        made.commit(f"2024-03-{day:02}", {"notes.md": f"{day}\n"})
+    made.commit("2024-04-05", {"Dockerfile": None}, "Mallory")
+    made.commit("2024-05-01", {"notes.md": "end\n"})
+    return made
+
+
+def changed(history: History, choice: Choice = Choice(), **more: Any) -> list[tuple[str, str, str]]:
+    found = trend(history.root, PACK, choice, **more)
+    return [
+        (c.aspect, c.event, c.commit.author) for c in found.changes if c.aspect == "deploy/containerization"
+    ]
+
+
+def test_the_last_commit_of_each_month_is_looked_at(history: History) -> None:
+    found = trend(history.root, PACK)
+    days = [point["date"] for point in document_of(found)["points"]]
+    assert days == ["2024-01-10", "2024-02-20", "2024-03-17", "2024-04-05", "2024-05-01"]
+    assert found.points[0].state.level is None
+    assert found.points[1].state.level == 0
+    assert found.commits == len(history.made) == 20
+
+
+def test_the_commit_that_brought_an_aspect_and_the_one_that_took_it_are_named(history: History) -> None:
+    found = trend(history.root, PACK)
+    changes = [c for c in found.changes if c.aspect == "deploy/containerization"]
+    assert [(c.event, c.commit.id, c.commit.author) for c in changes] == [
+        ("appeared", history.made[10], "Linus"),
+        ("lost", history.made[18], "Mallory"),
+    ]
+    assert all(c.exact for c in found.changes)
+
+
+def test_the_level_is_named_too(history: History) -> None:
+    found = trend(history.root, PACK)
+    assert next((c.event, c.was, c.now, c.commit.author) for c in found.changes if not c.aspect) == (
+        "rose",
+        "none",
+        "0",
+        "Grace",
+    )
+
+
+def test_bisecting_looks_at_few_commits_and_each_tree_once(history: History) -> None:
+    found = trend(history.root, PACK)
+    assert len(found.points) <= found.audits < len(history.made)
+    same = History(history.root.parent / "same")
+    same.commit("2024-01-01", {"train.py": TRAIN})
+    for month in range(2, 8):
+        same.commit(f"2024-{month:02}-01", {})
+    assert trend(same.root, PACK).audits == 1
+
+
+def test_what_came_and_went_between_two_points_is_seen_commit_by_commit(history: History) -> None:
+    assert changed(history, Choice(since=date(2024, 5, 1))) == []
+    assert changed(history, Choice(last=1)) == []
+    assert changed(history, Choice("commit")) == [
+        ("deploy/containerization", "appeared", "Linus"),
+        ("deploy/containerization", "lost", "Mallory"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("choice", "points"),
+    [
+        (Choice(last=2), ["2024-04-05", "2024-05-01"]),
+        (Choice(since=date(2024, 3, 17)), ["2024-03-17", "2024-04-05", "2024-05-01"]),
+        (Choice("week", last=3), ["2024-03-17", "2024-04-05", "2024-05-01"]),
+        (Choice("commit", last=2), ["2024-04-05", "2024-05-01"]),
+    ],
+)
+def test_a_choice_gives_its_commits(history: History, choice: Choice, points: list[str]) -> None:
+    assert [point["date"] for point in document_of(trend(history.root, PACK, choice))["points"]] == points
+
+
+def test_tags_are_points_also_beside_the_line_but_then_no_commit_is_blamed(history: History) -> None:
+    history.git("tag", "v1", history.made[2])
+    history.git("tag", "-a", "-m", "x", "v2", history.made[12])
+    history.git("checkout", "-q", "-b", "fix", history.made[12])
+    history.commit("2024-04-01", {"Dockerfile": None}, "Barbara")
+    history.git("tag", "v2.1")
+    history.git("checkout", "-q", "main")
+    found = trend(history.root, PACK, Choice(tags=True))
+    assert [point.tags for point in found.points] == [("v1",), ("v2",), ("v2.1",)]
+    changes = [
+        (c.event, c.commit.author, c.exact) for c in found.changes if c.aspect == "deploy/containerization"
+    ]
+    assert changes == [("appeared", "Linus", True), ("lost", "Barbara", False)]
+
+
+def test_a_merge_counts_as_one_commit_of_the_line(history: History) -> None:
+    history.git("checkout", "-q", "-b", "side")
+    history.commit("2024-06-01", {"Dockerfile": DOCKERFILE}, "Side")
+    history.git("checkout", "-q", "main")
+    history.git(
+        "merge",
+        "-q",
+        "--no-ff",
+        "-m",
+        "m",
+        "side",
+        GIT_COMMITTER_DATE="2024-06-02T12:00:00+0000",
+        GIT_AUTHOR_NAME="Merger",
+    )
+    assert changed(history)[-1][1] == "appeared"
+    assert trend(history.root, PACK).changes[-1].commit.id == history.git("rev-parse", "HEAD")
+
+
+def test_a_shallow_clone_says_so(history: History, tmp_path: Path) -> None:
+    subprocess.run(
+        ["git", "clone", "-q", "--depth", "4", history.root.as_uri(), str(tmp_path / "cut")],
+        check=True,
+        capture_output=True,
+    )
+    found = trend(tmp_path / "cut", PACK)
+    assert found.shallow
+    assert found.commits == 4
+    for format in ("terminal", "markdown", "html"):
+        assert "shallow clone" in render(found, format)
+    assert "shallow clone" not in render(trend(history.root, PACK), "terminal")
+
+
+def test_the_repository_is_left_as_it_was(history: History) -> None:
+    (history.root / "train.py").write_text("broken(")
+    before = sorted((p, p.stat().st_mtime_ns) for p in history.root.rglob("*") if p.is_file())
+    assert trend(history.root, PACK).points[-1].state.level == 0
+    assert sorted((p, p.stat().st_mtime_ns) for p in history.root.rglob("*") if p.is_file()) == before
+
+
+def test_each_point_is_what_an_audit_of_its_commit_says(history: History) -> None:
+    for point in trend(history.root, PACK).points[1:]:
+        alone = audit(history.root, point.commit.id)
+        assert point.state.score == alone.score
+        assert point.state.pillars == alone.pillars
+        assert point.state.verdicts == {f.aspect.id: f.verdict.value for f in alone.findings}
+
+
+def test_a_file_that_did_not_change_is_read_once(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_files: list[str] = []
+    from mlops_audit import memory
+
+    extract = memory.extract
+    monkeypatch.setattr(
+        memory,
+        "extract",
+        lambda files, *more: (read_files.extend(f.path for f in files), extract(files, *more))[1],
+    )
+    trend(history.root, PACK)
+    assert read_files.count("train.py") == 1
+    assert read_files.count("Dockerfile") == 1
+
+
+def test_a_memory_gives_what_reading_gives(history: History) -> None:
+    from mlops_audit.extract import extract
+    from mlops_audit.tree import Tree
+
+    memory = Memory()
+    with Tree.open(history.root, "HEAD") as tree:
+        assert memory.extract(tree.files) == memory.extract(tree.files) == extract(tree.files)
+
+
+def test_what_has_no_history_or_no_machine_learning_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError, match="only be read from a git repository"):
+        trend(tmp_path, PACK)
+    plain = History(tmp_path / "plain")
+    plain.commit("2024-01-01", {"a.py": "print(1)\n"})
+    with pytest.raises(NothingToAudit, match="no sign of machine learning at any"):
+        trend(plain.root, PACK)
+    with pytest.raises(NothingToAudit, match="no commit to look at: tags gives none"):
+        trend(plain.root, PACK, Choice(tags=True))
+
+
+# -------------------------------------------------------------------------------------------------- formats
+
+
+def test_the_terminal_shows_sparklines_and_what_changed(history: History) -> None:
+    text = render(trend(history.root, PACK), "terminal")
+    assert "MLOps trend of shop\n5 of 20 commits looked at (every month)" in text
+    assert "Maturity level      ▁▁▁▁  0 to 0\n" in text
+    assert f"2024-03-10 {history.made[10][:9]} + Containerization appeared (missing to " in text
+    assert f"2024-04-05 {history.made[18][:9]} - Containerization lost" in text
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 100
+    assert render(trend(history.root, PACK), "terminal", unicode=False).isascii()
+
+
+def test_a_sparkline_is_as_high_as_its_value() -> None:
+    assert sparkline([0, 5, 10, None], 10, 20) == "▁▅█ "
+    assert len(sparkline(list(range(100)), 99, 20)) == 20
+    assert sparkline(list(range(100)), 99, 20)[-1] == "█"
+
+
+def test_json_is_of_the_published_shape_and_can_be_read_again(history: History) -> None:
+    text = render(trend(history.root, PACK), "json")
+    schema = json.loads((data_folder("reports") / "trend.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    assert [e.message for e in Draft202012Validator(schema).iter_errors(json.loads(text))] == []
+    assert [p["score"] for p in read(text.encode())["points"]] == [
+        p["score"] for p in json.loads(text)["points"]
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema_version": "1.0"}', '{"schema_version": "1.0", "pillars": [], "points": []}',
+                                  '{"schema_version": "1.0", "pillars": [], "points": [{"date": 1}]}', "[" * 100_000])  # fmt: skip
+def test_what_is_no_trend_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        read(text.encode())
+
+
+def test_csv_has_a_row_for_each_point(history: History) -> None:
+    rows = list(csv.DictReader(io.StringIO(render(trend(history.root, PACK), "csv"))))
+    assert [row["date"] for row in rows][:2] == ["2024-01-10", "2024-02-20"]
+    assert (rows[0]["level"], rows[0]["score"]) == ("", "")
+    assert float(rows[1]["model"]) > 0
+
+
+def test_the_chart_is_well_formed(history: History) -> None:
+    root = ElementTree.fromstring(render(trend(history.root, PACK), "svg"))
+    assert root.get("aria-label", "").startswith("From 2024-01-10 to 2024-05-01: level none to 0")
+
+
+@pytest.mark.parametrize("format", trend_report.FORMATS)
+def test_a_hostile_author_stays_text_in_every_format(history: History, format: str) -> None:
+    history.commit("2024-06-01", {"Dockerfile": DOCKERFILE}, "=cmd|&lt;img src=x&gt;\x1b[31m @team `x")
+    text = render(trend(history.root, PACK), format)
+    assert "\x1b" not in text
+    if format in ("html", "markdown"):
+        assert "&amp;lt;img src=x" in text
+    if format == "markdown":
+        assert "@&#8203;team" in text
+
+
+def test_an_unknown_format_is_an_error(history: History) -> None:
+    with pytest.raises(ValueError, match="unknown format 'pdf'"):
+        render(trend(history.root, PACK), "pdf")
