@@ -24,6 +24,7 @@ from mlops_audit.trend import Choice, trend
 from mlops_audit.trend_report import document_of, read, render, sparkline
 
 PACK = rule_pack(())
+BY_MONTH = Choice()
 TRAIN = (
     "from sklearn.linear_model import LogisticRegression\nfrom sklearn.datasets import load_iris\n\n"
     "x, y = load_iris(return_X_y=True)\nmodel = LogisticRegression()\nmodel.fit(x, y)\n"
@@ -91,7 +92,7 @@ def history(tmp_path: Path) -> History:
     return made
 
 
-def changed(history: History, choice: Choice = Choice(), **more: Any) -> list[tuple[str, str, str]]:
+def changed(history: History, choice: Choice = BY_MONTH, **more: Any) -> list[tuple[str, str, str]]:
     found = trend(history.root, PACK, choice, **more)
     return [
         (c.aspect, c.event, c.commit.author) for c in found.changes if c.aspect == "deploy/containerization"
