@@ -61,13 +61,18 @@ def test_who_imports_a_failing_file_fails_with_it() -> None:
     assert dead_calls(files)[0] == {"fit", "src.model.train"}
 
 
-LISTED = {"requirements.txt": "pandas==2.2.0\nscikit-learn==1.5.0\n", "train.py": "import mlflow\n\nmlflow.autolog()\n"}
+LISTED = {
+    "requirements.txt": "pandas==2.2.0\nscikit-learn==1.5.0\n",
+    "train.py": "import mlflow\n\nmlflow.autolog()\n",
+}
 
 
 def test_a_library_that_nothing_installs_fails_where_others_are_listed() -> None:
     calls, problems = dead_calls(LISTED)
     assert calls == {"mlflow.autolog"}
-    assert problems == ["train.py:1: imports mlflow, which nothing here installs: code that fails is partial at best"]
+    assert problems == [
+        "train.py:1: imports mlflow, which nothing here installs: code that fails is partial at best"
+    ]
 
 
 def test_what_ci_installs_for_its_tests_is_absent_elsewhere() -> None:
@@ -96,11 +101,35 @@ def test_a_tracking_server_beside_the_job_installs_nothing_in_it() -> None:
         {"Dockerfile": "FROM python:3.11\nRUN pip install mlflow==2.14\n"},
         {"Dockerfile": "FROM ghcr.io/mlflow/mlflow:v2.14.1\n"},
         {"scripts/setup.sh": "uv pip install mlflow\n"},
-        {".github/workflows/train.yml": "on: push\njobs:\n  a:\n    steps:\n      - run: pip install mlflow\n      - run: python train.py\n"},
+        {
+            ".github/workflows/train.yml": "on: push\njobs:\n  a:\n    steps:\n      - run: pip install mlflow\n      - run: python train.py\n"
+        },
         {"databricks.yml": "bundle:\n  name: x\nresources:\n  jobs:\n    a:\n      name: a\n"},
-        {"pipeline.py": "from kfp import dsl\n\n\n@dsl.component(packages_to_install=['mlflow'])\ndef train(): ...\n"},
+        {
+            "pipeline.py": "from kfp import dsl\n\n\n@dsl.component(packages_to_install=['mlflow'])\ndef train(): ...\n"
+        },
         {"requirements.txt": "", "jobs/requirements.txt": "pandas\n"},
     ],
 )
 def test_a_library_that_anything_may_install_is_alive(more: dict[str, str]) -> None:
     assert "mlflow.autolog" not in dead_calls({**LISTED, **more})[0]
+
+
+FLOW = "from prefect import flow\n\n\n@flow\ndef check(month: str):\n    measure(month)\n"
+DEPLOYMENT = (
+    "from prefect.deployments import Deployment\nfrom prefect.orion.schemas.schedules import CronSchedule\n"
+    "from monitoring import check\n\nDeployment.build_from_flow(\n    flow=check, name='monthly',\n"
+    "    parameters={'%s': '2023-01'}, schedule=CronSchedule(cron='0 3 3 * *'),\n)\n"
+)
+
+
+@pytest.mark.parametrize(("parameter", "triggers"), [("month", {"schedule"}), ("retrain", set())])
+def test_a_schedule_that_passes_a_parameter_its_flow_lacks_starts_nothing(
+    parameter: str, triggers: set[str]
+) -> None:
+    files = {"monitoring.py": FLOW, "deploy.py": DEPLOYMENT % parameter}
+    facts, _, _ = examine(Tree.of(files), Pack((), ()))
+    measured = next(fact for fact in facts if fact.name == "measure")
+    assert measured.reached.triggers & {"schedule"} == triggers
+    deployed = next(f for f in facts.of(Kind.PIPELINE) if f.site.path == "deploy.py")
+    assert ("dead" in deployed.traits) is (not triggers)

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlops_audit.facts import Fact, Kind, Zone, values
-from mlops_audit.launch import Repository
+from mlops_audit.facts import Fact, Kind, Site, Zone, values
+from mlops_audit.launch import Repository, targets_of_name
 from mlops_audit.uninstalled import uninstalled
 
 # Modules that tools write when they are installed or built, and so are rarely tracked.
@@ -16,15 +16,19 @@ WRITTEN_BY_TOOLS = ("_pb2", "_pb2_grpc", "_version", "version", "__version__", "
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """Files, and functions of files, that cannot run as committed; `imports` are the ones that fail."""
+    """Files, and functions of files, that cannot run as committed; `imports` are the ones that fail.
+
+    `deployments` are the sites of those whose every start fails: they pass a parameter that their flow lacks.
+    """
 
     files: frozenset[str]
     functions: frozenset[tuple[str, str]]
     imports: tuple[Fact, ...]
+    deployments: frozenset[Site] = frozenset()
 
     def holds(self, fact: Fact) -> bool:
         """Whether a fact stands in code that fails."""
-        if fact.site.path in self.files:
+        if fact.site.path in self.files or (fact.kind is Kind.PIPELINE and fact.site in self.deployments):
             return True
         return any((fact.site.path, name) in self.functions for name in values(fact.traits.get("function")))
 
@@ -51,7 +55,31 @@ def failures(facts: Sequence[Fact], repository: Repository) -> Failures:
     functions = frozenset(
         (fact.site.path, name) for fact in failing for name in values(fact.traits.get("function"))
     )
-    return Failures(_with_importers(files, facts, repository), functions, tuple(failing))
+    return Failures(
+        _with_importers(files, facts, repository), functions, tuple(failing), _misfits(facts, repository)
+    )
+
+
+def _misfits(facts: Sequence[Fact], repository: Repository) -> frozenset[Site]:
+    """Deployments that pass a parameter which the function they run does not take."""
+    asked = [fact for fact in facts if fact.kind is Kind.PIPELINE and "passes" in fact.traits]
+    if not asked:
+        return frozenset()
+    taken: dict[tuple[str, str], set[str]] = {}
+    for fact in facts:
+        if fact.kind is Kind.DEFINITION and fact.traits.get("form") == "function":
+            taken[fact.site.path, fact.name] = set(values(fact.traits.get("parameters")))
+    found = set()
+    for fact in asked:
+        for name in values(fact.traits.get("runs")):
+            function = name.rpartition(":")[2]
+            for path in targets_of_name(name, fact, repository):
+                parameters = taken.get((path, function))
+                if parameters is None or any(word.startswith("*") or "kwargs" in word for word in parameters):
+                    continue
+                if set(values(fact.traits["passes"])) - parameters:
+                    found.add(fact.site)
+    return frozenset(found)
 
 
 def _packages(paths: Iterable[str]) -> Mapping[str, set[str]]:

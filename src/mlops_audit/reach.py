@@ -53,7 +53,7 @@ class Reach:
         for fact in facts:
             if fact.kind is Kind.IMPORT:
                 self._add_import(fact)
-            elif fact.kind in AUTOMATION and "dead" not in fact.traits:
+            elif fact.kind in AUTOMATION and "dead" not in fact.traits and not self.failures.holds(fact):
                 self._add_automation(fact)
         self._add_definitions(facts)
         self._add_named_scripts(facts)

@@ -23,7 +23,9 @@ MARKS = re.compile(
 ALIAS = re.compile(r"\b([\w.]+)\s+as\s+(\w+)")
 SCRIPT = re.compile(r"[\w./ -]+\.(?:py|R|r|ipynb|sh|ya?ml|json|sql)")
 ARTIFACT = re.compile(r"\b(?:Input|Output)\[|\b(?:Input|Output)Path\b|\bAnnotated\[")
-DATA_SCHEDULE = re.compile(r"\b(?:Dataset|Asset|DatasetAlias|AssetWatcher|DatasetAll|DatasetAny)\w*\(|^\[(?!\s*\])|^\(\w+\s*[|&]")
+DATA_SCHEDULE = re.compile(
+    r"\b(?:Dataset|Asset|DatasetAlias|AssetWatcher|DatasetAll|DatasetAny)\w*\(|^\[(?!\s*\])|^\(\w+\s*[|&]"
+)
 CONTINUOUS = "@continuous"
 
 
@@ -78,7 +80,9 @@ class _File:
         for based in self.code.bases:
             for system, pattern, form in BASES:
                 if re.fullmatch(pattern, based.name):
-                    fact = (pipeline if form == "pipeline" else step)(based.class_name, self.path, based.line, system)
+                    fact = (pipeline if form == "pipeline" else step)(
+                        based.class_name, self.path, based.line, system
+                    )
                     (pipelines if form == "pipeline" else steps).append(self.marked(fact, based.dead))
         pipelines.extend(self.beats())
         return [*self.merged(self.with_runs(pipelines, steps)), *self.placed(steps, pipelines), *others]
@@ -99,13 +103,18 @@ class _File:
     def name(self, call: code.Called, notation: Notation) -> str:
         keys = (key for key in notation.name if key in call.arguments)
         given = "".join(values(self.first(call, keys))[:1])
-        function = "".join(values(self.first(call, notation.functions))[:1]) if not notation.name or not given else ""
+        function = (
+            "".join(values(self.first(call, notation.functions))[:1])
+            if not notation.name or not given
+            else ""
+        )
         return given or call.decorates or call.target or function or call.name.rpartition(".")[2]
 
     def pipeline(self, call: code.Called, notation: Notation) -> Iterator[Fact]:
         """The pipeline that a call stands for; a deployment or schedule of one too."""
         off = any(
-            "".join(values(call.arguments.get(key))).strip("'\"").lower() in forms for key, forms in notation.off.items()
+            "".join(values(call.arguments.get(key))).strip("'\"").lower() in forms
+            for key, forms in notation.off.items()
         )
         given = self.first(call, notation.schedule)
         text = enabled_schedule(given if isinstance(given, str) else ", ".join(given))
@@ -128,9 +137,13 @@ class _File:
         name = self.name(call, notation)
         if call.target:
             self.targets[call.target] = name
-        fact = pipeline(name, self.path, call.line, notation.system, triggers=triggers, runs=self.runs(call, notation))
+        fact = pipeline(
+            name, self.path, call.line, notation.system, triggers=triggers, runs=self.runs(call, notation)
+        )
         if text:
             fact = replace(fact, traits={**fact.traits, "schedule": text})
+        if passed := values(call.arguments.get("parameters=") if notation.system == "prefect" else None):
+            fact = replace(fact, traits={**fact.traits, "passes": passed})
         yield self.marked(fact, call.dead)
 
     def is_mere_deployment(self, call: code.Called, notation: Notation) -> bool:
@@ -143,7 +156,9 @@ class _File:
         if notation.receiver and not notation.paths:
             return ()
         if notation.receiver:
-            found.update(dict.fromkeys(self.function(call.name.rpartition(".")[0].removesuffix(".from_source"))))
+            found.update(
+                dict.fromkeys(self.function(call.name.rpartition(".")[0].removesuffix(".from_source")))
+            )
         for key in notation.functions:
             for text in values(call.arguments.get(key)):
                 found.update(dict.fromkeys(self.function(text)))
@@ -163,7 +178,9 @@ class _File:
         """The folder of a script that is given as a literal; None when it is not known."""
         given = "".join(values(self.first(call, notation.folder))[:1])
         # an attribute such as `settings.source_directory` or a call keeps its source text
-        known = re.fullmatch(r"[\w./-]*", given) and not re.fullmatch(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", given)
+        known = re.fullmatch(r"[\w./-]*", given) and not re.fullmatch(
+            r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", given
+        )
         return given if known else None
 
     def places(self, folder: str, script: str) -> tuple[str, ...]:
@@ -178,9 +195,13 @@ class _File:
         if not re.fullmatch(r"\w+(?:\.\w+)*", text) or head in self.definitions:
             return ()
         known = self.imports.get(head)
-        full = f"{known.name}.{rest}" if known is not None and rest else known.name if known is not None else ""
+        full = (
+            f"{known.name}.{rest}" if known is not None and rest else known.name if known is not None else ""
+        )
         if not full:
-            known = next((i for i in self.code.imports if text == i.name or text.startswith(f"{i.module}.")), None)
+            known = next(
+                (i for i in self.code.imports if text == i.name or text.startswith(f"{i.module}.")), None
+            )
             full = text if known is not None else ""
         if known is None or not full:
             return ()
@@ -189,8 +210,15 @@ class _File:
         return (f"{module}:{member}" if member else module,)
 
     def commands(self, call: code.Called, notation: Notation) -> Iterator[Fact]:
-        texts = [text for key in notation.shell for text in [call.arguments.get(key, "")] if isinstance(text, str)]
-        texts += [joined(text) for key in notation.shell for text in [call.arguments.get(key)] if isinstance(text, tuple)]
+        texts = [
+            text for key in notation.shell for text in [call.arguments.get(key, "")] if isinstance(text, str)
+        ]
+        texts += [
+            joined(text)
+            for key in notation.shell
+            for text in [call.arguments.get(key)]
+            if isinstance(text, tuple)
+        ]
         parts = [word for key in notation.words for word in values(call.arguments.get(key))]
         if parts and all(isinstance(call.arguments.get(k, ()), tuple) for k in notation.words):
             texts.append(joined(parts))
@@ -199,7 +227,14 @@ class _File:
         for text in texts:
             # an argument that is no literal keeps its source text, which is no shell text
             if text and not re.fullmatch(r"[\w.]+(?:\(.*|\[.*)?", text, re.DOTALL):
-                found = commands(text, self.path, call.line, notation.system, self.path, "" if directory == "." else directory)
+                found = commands(
+                    text,
+                    self.path,
+                    call.line,
+                    notation.system,
+                    self.path,
+                    "" if directory == "." else directory,
+                )
                 yield from (self.marked(fact, call.dead) for fact in found)
 
     def step(self, call: code.Called, notation: Notation) -> Fact:
@@ -211,7 +246,9 @@ class _File:
             held["typed"] = "yes"
         if command := self.first(call, notation.shell):
             held["command"] = command
-        if before := tuple(left for left, right in self.code.sequences if right == call.target and call.target):
+        if before := tuple(
+            left for left, right in self.code.sequences if right == call.target and call.target
+        ):
             held.setdefault("deps", before)
         runs = self.runs(call, notation)
         fact = step(self.name(call, notation), self.path, call.line, notation.system, runs=runs)
@@ -246,7 +283,9 @@ class _File:
         for fact in pipelines:
             own = [s for s in steps if s.traits["system"] == fact.traits["system"]
                    and s.traits.get("pipeline", fact.name) == fact.name]  # fmt: skip
-            runs = dict.fromkeys((*values(fact.traits.get("runs")), *(r for s in own for r in values(s.traits.get("runs")))))
+            runs = dict.fromkeys(
+                (*values(fact.traits.get("runs")), *(r for s in own for r in values(s.traits.get("runs"))))
+            )
             found.append(replace(fact, traits={**fact.traits, "runs": tuple(runs)}) if runs else fact)
         return found
 
