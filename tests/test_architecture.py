@@ -29,7 +29,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "quiet ignores",
         "score memory identity unread",
         "judge extract reach projects",
-        "failures unused",
+        "failures unused records",
         "EXTRACTORS launch uninstalled",
         "rules tree named_tasks",
         "catalogue repository scaffold",
@@ -45,7 +45,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "shell_prefixes",
         "shell_words",
         "shell_tokens",
-        "parse presets budget safe redact line_hash notations dockerfile templates documents",
+        "parse presets cache budget safe redact line_hash notations dockerfile templates documents",
         "facts",
     )
 )

@@ -393,14 +393,19 @@ def test_resources_made_by_calls_have_their_keywords_as_attributes() -> None:
     facts = of(read(cdk, "infra/stack.py", CDK), Kind.RESOURCE)
     assert [(f.name, f.traits.get("id"), f.site.line, f.traits["system"]) for f in facts] == [
         ("aws_cdk.aws_lambda.Function", "Score", 7, "cdk"),
+        ("AWS::Lambda::Function", "Score", 7, "cdk"),
         ("aws_cdk.aws_events.Rule", "Weekly", 8, "cdk"),
+        ("AWS::Events::Rule", "Weekly", 8, "cdk"),
         ("aws_cdk.aws_events.Rule", "Off", 9, "cdk"),
+        ("AWS::Events::Rule", "Off", 9, "cdk"),
         ("pulumi_aws.sagemaker.Endpoint", "live", 13, "pulumi"),
+        ("aws_sagemaker_endpoint", "live", 13, "pulumi"),
     ]
     assert facts[0].traits["runs"] == ("infra/lambda/app.py", "lambda/app.py")
-    assert facts[1].traits["triggers"] == ("schedule",)
-    assert (facts[2].traits["enabled"], facts[2].traits.get("triggers")) == ("no", None)
-    assert facts[3].traits["endpoint_config_name"] == "c"
+    assert facts[2].traits["triggers"] == ("schedule",)
+    assert facts[3].traits["ScheduleExpression"] == "events.Schedule.rate(Duration.days(7))"
+    assert (facts[4].traits["enabled"], facts[4].traits.get("triggers")) == ("no", None)
+    assert facts[7].traits["endpoint_config_name"] == "c"
 
 
 def test_a_manual_approval_in_python_is_a_manual_job() -> None:

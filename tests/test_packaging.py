@@ -27,7 +27,8 @@ MODULES = {
     "markdown-it-py": "markdown_it",
 }
 BROUGHT_ALONG = {
-    "markupsafe": "jinja2"
+    "markupsafe": "jinja2",
+    "tree_sitter_tsx": "tree_sitter_typescript",
 }  # a module of a package that a declared one always brings, and is made for
 
 

@@ -18,6 +18,8 @@ RUNNABLE = (".py", ".sh", ".bash", ".r", ".ipynb", ".rmd", ".qmd", ".jl", ".yaml
 
 WIDENING = frozenset({"sys.path.insert", "sys.path.append", "sys.path.extend", "site.addsitedir"})
 
+SCRIPTS = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
+
 # Programs that read, move or check files without running them.
 READERS = frozenset({
     "cat", "cp", "mv", "rm", "ls", "echo", "printf", "test", "[", "[[", "touch", "mkdir", "chmod", "chown", "sed", "awk", "grep",
@@ -124,6 +126,13 @@ class Repository:
                 path = min(found, key=lambda p: (-_common(p, here), len(p), p))
                 return [path, *self._packages(path, len(parts))]
         return []
+
+    def _script(self, name: str, importer: str) -> list[str]:
+        """The file that a relative import of JavaScript or TypeScript means, with or without its suffix."""
+        place = normpath(f"{_folder(importer)}/{name}".lstrip("/"))
+        stem = place.removesuffix(".js")
+        found = (place, *(f"{stem}{end}" for end in SCRIPTS), *(f"{place}/index{end}" for end in SCRIPTS))
+        return [path for path in found if path in self.paths][:1]
 
     def _packages(self, path: str, parts: int) -> Iterator[str]:
         place = PurePosixPath(path).parent

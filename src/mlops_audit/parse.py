@@ -303,19 +303,27 @@ def _tag(event: Any) -> str:
 # ------------------------------------------------------------------------------------- tree-sitter languages
 
 
+# Grammars whose package has another name, or several of them.
+GRAMMARS = {
+    "typescript": ("tree_sitter_typescript", "language_typescript"),
+    "tsx": ("tree_sitter_typescript", "language_tsx"),
+}
+
+
 def syntax_tree(language: str, data: bytes) -> tree_sitter.Node:
     """The root of the syntax tree of a text; tree-sitter recovers from errors and never recurses.
 
-    `language` is one of "json", "toml", "hcl", "bicep". The tree is that of the decoded text in
-    UTF-8: take texts from its nodes, not from `data`.
+    `language` is one of "json", "toml", "hcl", "bicep", "javascript", "typescript", "tsx". The tree is that of the
+    decoded text in UTF-8: take texts from its nodes, not from `data`.
     """
     import importlib
 
     import tree_sitter
 
     _check_size(data)
-    module = importlib.import_module(f"tree_sitter_{language}")
-    return tree_sitter.Parser(tree_sitter.Language(module.language())).parse(decode(data).encode()).root_node
+    package, function = GRAMMARS.get(language, (f"tree_sitter_{language}", "language"))
+    grammar = getattr(importlib.import_module(package), function)()
+    return tree_sitter.Parser(tree_sitter.Language(grammar)).parse(decode(data).encode()).root_node
 
 
 @_once

@@ -74,6 +74,7 @@ EXTRACTORS: tuple[tuple[str, tuple[str, ...]], ...] = (
                    "**/apprunner.yaml", "**/.do/*.y*ml", "**/modal.toml", "**/koyeb.y*ml")),
     ("infrastructure", ("**/Pulumi*.y*ml", "**/cdk.json", "**/cdktf.json", "*.yaml", "*.yml")),
     ("cdk", ("*.py",)),
+    ("javascript", ("*.ts", "*.tsx", "*.mts", "*.cts", "*.js", "*.mjs", "*.cjs", "*.jsx")),
     ("prose", ("*.md", "*.markdown", "*.mdx", "*.rst", "*.qmd", "*.rmd", "*.adoc", "**/README*",
                "**/LICENSE*", "**/SECURITY*", "**/MODEL_CARD*")),
 )  # fmt: skip
@@ -99,13 +100,15 @@ GIVES: Mapping[str, tuple[Kind, ...]] = {
         "circleci", "cloud_builds", "workflows",
     ), _AUTOMATION),
     **dict.fromkeys((
-        "flows", "pipelines", "orchestration", "cloud_pipelines", "databricks", "training_platforms", "cdk",
+        "flows", "pipelines", "orchestration", "cloud_pipelines", "databricks", "training_platforms",
     ), _PIPELINE),
+    "cdk": (*_PIPELINE, Kind.JOB),
     "containers": (Kind.IMAGE, Kind.INSTRUCTION, Kind.COMMAND),
     **dict.fromkeys((
         "compose", "serving", "kubernetes", "charts", "observability", "cloudformation", "azure", "platforms",
         "infrastructure",
     ), _PLATFORM),
+    "javascript": (Kind.IMPORT, Kind.CALL, *_PIPELINE, Kind.JOB),
     "terraform": (*_PLATFORM, Kind.SETTING),
     "codepipeline": (*_PIPELINE, Kind.JOB, Kind.ACTION),
     "prose": (Kind.HEADING, Kind.SENTENCE, Kind.SETTING),
