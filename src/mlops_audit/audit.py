@@ -14,15 +14,17 @@ from mlops_audit import catalogue, rules
 from mlops_audit import extract as extractors
 from mlops_audit.baseline import Baseline, hold
 from mlops_audit.budget import RUN_SECONDS, Budget
+from mlops_audit.cache import NOTHING_KEPT, Cache, digest, program
 from mlops_audit.facts import Fact, Facts, Names, Problem, Site, Zone, values
 from mlops_audit.identity import CLAIM, Sketch, line_findings, sketch
 from mlops_audit.ignores import Ignores, ignores_in
 from mlops_audit.judge import Evidence, Finding, best, judge, kinds_of, unsupported_claims
 from mlops_audit.location import locate
-from mlops_audit.memory import Memory
+from mlops_audit.memory import Memory, Shelf
 from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.projects import split
 from mlops_audit.reach import Reach
+from mlops_audit.records import pack_of, plain_pack
 from mlops_audit.report import Report, report_of, shown_sites
 from mlops_audit.rules import Pack, RuleError
 from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
@@ -85,6 +87,7 @@ def audit(
     sources: Sequence[str] = (),
     time_limit: float | None = RUN_SECONDS,
     with_snippets: bool = True,
+    cache: Cache = NOTHING_KEPT,
 ) -> Report:
     """Audit a repository: the tracked files of the work tree at `root`, or those of the commit `rev`.
 
@@ -92,20 +95,25 @@ def audit(
     folders of further rules. `weights` are those that a profile gives to aspects; `waiving` are waivers with the day on
     which they are read (without it nothing is waived, comments of the code included); a `baseline` holds back what it
     records; `sources` name the configurations that all this comes from. What is not read within `time_limit` seconds
-    (None: without end) is skipped. Raises RepositoryError, RuleError or NothingToAudit, each in clear lines.
+    (None: without end) is skipped. `cache` keeps compiled rules and the facts of files from one run to the next. Raises RepositoryError, RuleError or NothingToAudit, each in clear lines.
     """
-    budget, pack, exclude = Budget(time_limit), rule_pack(packs), tuple(exclude)
+    budget, pack, exclude = Budget(time_limit), rule_pack(packs, cache), tuple(exclude)
     asked = Asked(
         disabled or {}, profile, thresholds or Thresholds(), weights or {}, waiving, baseline, baseline_file, with_snippets
     )
-    with Tree.open(Path(root), rev, exclude) as tree:
-        report = audit_tree(tree, pack, asked, budget)
+    shelf = Shelf(cache, str(Path(root).resolve())) if cache.folder else None
+    try:
+        with Tree.open(Path(root), rev, exclude) as tree:
+            report = audit_tree(tree, pack, asked, budget, Memory(shelf) if shelf is not None else None)
+    finally:
+        if shelf is not None:
+            shelf.close()
     return replace(report, excluded=exclude, sources=tuple(sources))
 
 
-def audit_tree(tree: Tree, pack: Pack, asked: Asked = Asked(), budget: Budget | None = None) -> Report:
+def audit_tree(tree: Tree, pack: Pack, asked: Asked = Asked(), budget: Budget | None = None, memory: Memory | None = None) -> Report:
     """The same for a tree that is open and rules that are read."""
-    facts, problems, kinds = examine(tree, pack, budget=budget)
+    facts, problems, kinds = examine(tree, pack, memory, budget)
     if not MACHINE_LEARNING & set(kinds):
         skipped = [problem for problem in (*tree.skipped, *problems) if problem.unread]
         raise NothingToAudit(_why_nothing(tree), skipped if undecided(pack.kinds, kinds, _unread(skipped, tree)) else ())
@@ -282,12 +290,14 @@ def findings(
     ]
 
 
-def rule_pack(folders: Sequence[Path] = ()) -> Pack:
+def rule_pack(folders: Sequence[Path] = (), cache: Cache = NOTHING_KEPT) -> Pack:
     """The rules that ship with the program, with those of the folders in the place of any of the same aspect.
 
     Raises RuleError with all faults of all folders.
     """
-    shipped, pack = catalogue.data_folder("rules"), _shipped()
+    shipped, pack = catalogue.data_folder("rules"), _shipped(cache)
+    if not folders:
+        return pack
     aspects = {aspect.id for aspect in catalogue.load().aspects}
     faults: list[str] = []
     for folder in folders:
@@ -310,9 +320,13 @@ def rule_pack(folders: Sequence[Path] = ()) -> Pack:
 
 
 @cache
-def _shipped() -> Pack:
+def _shipped(kept: Cache) -> Pack:
     """The rules that ship with the program: read once, however many audits ask for them."""
-    return rules.load(catalogue.data_folder("rules"))
+    folder = catalogue.data_folder("rules")
+    if not kept.folder:
+        return rules.load(folder)
+    files = [data for path in sorted(folder.rglob("*.yaml")) for data in (path.as_posix().encode(), path.read_bytes())]
+    return pack_of(kept.known("rules", digest(program(), *files), lambda: plain_pack(rules.load(folder))))
 
 
 def _merged(pack: Pack, further: Pack) -> Pack:

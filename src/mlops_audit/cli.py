@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from mlops_audit.baseline import Baseline
+    from mlops_audit.cache import Cache
     from mlops_audit.config import Config
     from mlops_audit.facts import Fact
     from mlops_audit.report import Report
@@ -50,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 passed, 1 gate failed, 2 usage, configuration or rule error, 3 nothing to
     audit, 4 internal error, 130 interrupted."""
     sys.excepthook = _broken
+    gc.disable()  # an audit makes many small things that live to its end; looking through them again costs a third
     try:
         code = commands.main(arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
@@ -112,6 +115,7 @@ PROFILE = click.option("--profile", type=Word("profile", PROFILES), help="Weight
 BASELINE = click.option("--baseline", "known", type=click.Path(path_type=Path), metavar="FILE",
                         help="The file of recorded findings.")  # fmt: skip
 NO_WAIVERS = click.option("--no-waivers", is_flag=True, help="Heed no waiver, and no comment that ignores a finding.")
+NO_CACHE = click.option("--no-cache", is_flag=True, help="Keep nothing for the next run, and use nothing that was kept.")
 TODAY = click.option("--today", type=Day(), hidden=True)
 RULES = click.option("--rules", "packs", type=Folder(), multiple=True, metavar="DIR", help="A folder of further rules.")
 
@@ -149,6 +153,7 @@ def commands() -> None:
 @click.option("--trend", "history", type=click.Path(path_type=Path), metavar="FILE",
               help="Show a trend (as `trend --format json` writes it) in the page.")  # fmt: skip
 @COLOR
+@NO_CACHE
 @click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
 def audit(
     path: Path,
@@ -172,6 +177,7 @@ def audit(
     bare: bool,
     history: Path | None,
     color: str,
+    no_cache: bool,
     quiet: bool,
 ) -> int:
     """Audit the repository at PATH: 60 aspects, six scores, a maturity level and a roadmap."""
@@ -205,6 +211,7 @@ def audit(
             sources=config.source.split(", ") if config.source else (),
             time_limit=seconds,
             with_snippets=not bare,
+            cache=_cache(None if no_cache else path),
         )
     except (ConfigError, RuleError, RepositoryError, BaselineError) as error:
         raise Misuse(str(error)) from error
@@ -227,6 +234,16 @@ def audit(
         _say(f"unknown, because files were not read: {', '.join(unknown)}")
         return BROKEN
     return code
+
+
+def _cache(audited: Path | None) -> Cache:
+    """What is kept between runs: in the user's cache folder, unless that lies in what is audited."""
+    from mlops_audit.cache import NOTHING_KEPT, Cache, user_folder
+
+    folder = user_folder(os.environ)
+    if audited is None or not folder or Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(audited)):
+        return NOTHING_KEPT
+    return Cache(folder)
 
 
 def _trend_of(file: Path) -> dict[str, Any]:
@@ -787,6 +804,28 @@ def _plain(fact: Fact) -> dict[str, object]:
         "triggers": sorted(fact.reached.triggers),
         "chain": [{"at": str(link.site), "runs": link.runs} for link in fact.reached.chain],
     }
+
+
+@commands.command("cache")
+@click.argument("action", type=Word("action", ("dir", "clear", "stats")))
+def manage_cache(action: str) -> int:
+    """Say where the cache lies (dir), what it holds (stats), or empty it (clear)."""
+    from mlops_audit.cache import Cache, user_folder
+
+    folder = user_folder(os.environ)
+    if not folder:
+        raise Misuse("no home folder is known: nothing is kept")
+    if action == "dir":
+        _write(f"{folder}\n")
+    elif action == "clear":
+        _say(f"{Cache(folder).clear()} entries removed from {folder}")
+    else:
+        entries = Cache(folder).entries()
+        for part in sorted({part for part, _, _ in entries}):
+            sizes = [size for name, size, _ in entries if name == part]
+            _write(f"{part}: {len(sizes)} ({sum(sizes)} bytes)\n")
+        _write(f"all: {len(entries)} ({sum(size for _, size, _ in entries)} bytes)\n")
+    return PASSED
 
 
 @commands.command()

@@ -44,13 +44,15 @@ class RepositoryError(ValueError):
 class Entry:
     """A tracked path with its mode and the id of its blob (hexadecimal).
 
-    `left_out` is set where a sparse checkout leaves it out of the work tree.
+    `left_out` is set where a sparse checkout leaves it out of the work tree. `stamp` is what the file's state was when
+    git compared it with the blob (changed, modified: seconds and nanoseconds each; inode; size), () where not known.
     """
 
     path: str
     mode: int
     blob: str
     left_out: bool = False
+    stamp: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +144,14 @@ class Repository:
         A split or a sparse index is given to git, in a clean git directory. Raises RepositoryError for a damaged one.
         """
         try:
+            written = os.lstat(self.folder / "index").st_mtime_ns
             data = read_regular(self.folder / "index", MAX_INDEX_BYTES)
         except FileNotFoundError:
             return []
         except OSError as error:
             raise RepositoryError(f"the index cannot be read: {error.strerror}") from error
         try:
-            found = list(_index_entries(data, 32 if self._sha256() else 20))
+            found = list(_index_entries(data, 32 if self._sha256() else 20, written))
         except _OtherIndex:
             found = self._listed_by_git(data)
         return list({entry.path: entry for entry in reversed(found)}.values())[::-1]
@@ -520,8 +523,11 @@ class _OtherIndex(RepositoryError):
     """An index that only git reads: split in two files, or sparse."""
 
 
-def _index_entries(data: bytes, id_bytes: int) -> Iterator[Entry]:
-    """The entries of a git index of version 2, 3 or 4 (gitformat-index)."""
+def _index_entries(data: bytes, id_bytes: int, written: int = 0) -> Iterator[Entry]:
+    """The entries of a git index of version 2, 3 or 4 (gitformat-index).
+
+    `written` is when the index was, in nanoseconds: a file modified no sooner may have changed since git looked at it.
+    """
     if len(data) < 12 or data[:4] != b"DIRC":
         raise RepositoryError("the index is damaged")
     version, count = struct.unpack(">II", data[4:12])
@@ -532,7 +538,9 @@ def _index_entries(data: bytes, id_bytes: int) -> Iterator[Entry]:
     for _ in range(count):
         if at + fixed + 2 > len(data):
             raise RepositoryError("the index is damaged")
-        (mode,) = struct.unpack(">I", data[at + 24 : at + 28])
+        changed, changed_ns, modified, modified_ns, _, inode, mode, _, _, size = struct.unpack_from(">10I", data, at)
+        settled = changed and inode and modified * 1_000_000_000 + modified_ns < written
+        stamp = (changed, changed_ns, modified, modified_ns, inode, size) if settled else ()
         blob_id = data[at + 40 : at + fixed].hex()
         (flags,) = struct.unpack(">H", data[at + fixed : at + fixed + 2])
         more = flags & 0x4000 and version >= 3
@@ -551,7 +559,7 @@ def _index_entries(data: bytes, id_bytes: int) -> Iterator[Entry]:
             raise RepositoryError("the index is damaged")
         if mode & 0o170000 == 0o040000:
             raise _OtherIndex("a sparse index")
-        yield Entry(os.fsdecode(path), mode, blob_id, left_out)
+        yield Entry(os.fsdecode(path), mode, blob_id, left_out, stamp)
     if _is_split(data, at, id_bytes):
         raise _OtherIndex("a split index")
 

@@ -96,7 +96,7 @@ class File:
     zone: Zone
     read: Callable[[], bytes]
     placed: str = ""  # in a template of projects: where it lands in the project that is set up
-    blob: str = ""  # the id of its content, known in a commit only
+    blob: str = ""  # the id of its content, known in a commit and where a work tree's file is as git saw it
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Tree:
         if len(entries) > MAX_ENTRIES:
             entries, cut = entries[:MAX_ENTRIES], True
         reader = _WorkTree(root)
-        yield _tree(name, entries, reader.reader, reader.target, exclude, commit, cut)
+        yield _tree(name, entries, reader.reader, reader.target, exclude, commit, cut, reader.blob)
 
     @classmethod
     def of_commit(cls, repo: Objects, commit: str, name: str, exclude: Iterable[str] = ()) -> Tree:
@@ -164,7 +164,7 @@ class Tree:
                 return ""
 
         entries, cut = entries_of(repo, commit)
-        return _tree(name, entries, from_blob, target, exclude, commit, cut, known=True)
+        return _tree(name, entries, from_blob, target, exclude, commit, cut, lambda entry: entry.blob)
 
 
 def _tree(
@@ -175,9 +175,9 @@ def _tree(
     exclude: Iterable[str],
     commit: str,
     cut: bool,
-    known: bool = False,
+    blob_of: Callable[[Entry], str],
 ) -> Tree:
-    """The tree of entries; `known` tells that the ids of their blobs are those of what is read."""
+    """The tree of entries; `blob_of` gives the id of the blob that is read for one, "" where it is not known."""
     left_out = globs(tuple(exclude), True) if (exclude := tuple(exclude)) else lambda path: False
     limits = f"skipped: what lies beyond {MAX_ENTRIES} files, {MAX_PATH_DEPTH} folders of depth or {MAX_PATH_BYTES} characters"
     skipped = [Problem(Site("."), f"{limits} of path", True)] if cut else []
@@ -204,8 +204,7 @@ def _tree(
     skipped.extend(Problem(Site(link.path), reason) for link in links if (reason := _link_reason(link, target(link), kept)))
     meter = _Meter()
     files = _files(kept, lambda path: meter.over(path, reader(kept[path])))
-    if known:
-        files = tuple(replace(file, blob=kept[file.path].blob) for file in files)
+    files = tuple(replace(file, blob=blob_of(kept[file.path])) for file in files)
     return Tree(name, files, tuple(skipped), commit)
 
 
@@ -267,6 +266,17 @@ class _WorkTree:
 
     def reader(self, entry: Entry) -> Callable[[], bytes]:
         return lambda: self._read(entry.path)
+
+    def blob(self, entry: Entry) -> str:
+        """The id of what the file holds, when it is the very file, unchanged, that git compared with its index."""
+        if not entry.stamp:
+            return ""
+        try:
+            now = os.lstat(self._root / entry.path)
+        except (OSError, ValueError):
+            return ""
+        stamp = (*divmod(now.st_ctime_ns, 1_000_000_000), *divmod(now.st_mtime_ns, 1_000_000_000), now.st_ino, now.st_size)
+        return entry.blob if tuple(part & 0xFFFFFFFF for part in stamp) == entry.stamp else ""
 
     def target(self, entry: Entry) -> str:
         """The text of a symbolic link, "" where there is none."""

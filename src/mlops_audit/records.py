@@ -1,0 +1,89 @@
+"""Facts and rules as plain values and back, to be kept in a file or handed from process to process."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from mlops_audit.facts import Fact, Kind, Problem, Site, Zone
+from mlops_audit.rules import Clause, Example, KindRule, Pack, Risk, Rule, Signal
+
+Record: TypeAlias = tuple[Any, ...]
+
+_KINDS = {kind.value: kind for kind in Kind}
+_ZONES = {zone.value: zone for zone in Zone}
+
+
+def plain_facts(facts: list[Fact], problems: list[Problem]) -> Record:
+    """What one file states, as extracted: before reach lends anything."""
+    return (
+        [
+            (f.kind.value, f.name, f.site.path, f.site.line, f.site.cell, dict(f.traits), f.zone.value)
+            for f in facts
+        ],
+        [(p.site.path, p.site.line, p.site.cell, p.reason, p.unread) for p in problems],
+    )
+
+
+def facts_of(record: Record) -> tuple[list[Fact], list[Problem]]:
+    facts, problems = record
+    return (
+        [
+            Fact(_KINDS[kind], name, Site(path, line, cell), traits, _ZONES[zone])
+            for kind, name, path, line, cell, traits, zone in facts
+        ],
+        [Problem(Site(path, line, cell), reason, unread) for path, line, cell, reason, unread in problems],
+    )
+
+
+def plain_pack(pack: Pack) -> Record:
+    return (
+        [_plain_rule(rule) for rule in pack.rules],
+        [(kind.id, _plain_signals(kind.signals.values()), _plain_clauses(kind.when)) for kind in pack.kinds],
+    )
+
+
+def pack_of(record: Record) -> Pack:
+    rules, kinds = record
+    return Pack(
+        tuple(_rule(rule) for rule in rules),
+        tuple(KindRule(name, _signals(signals), _clauses(when)) for name, signals, when in kinds),
+    )
+
+
+def _plain_rule(rule: Rule) -> Record:
+    risk = rule.risk
+    return (
+        (rule.id, rule.path, rule.why, rule.fix, rule.references, rule.effort),
+        (risk.risk, risk.probability, risk.impact, risk.mitigation),
+        _plain_signals(rule.signals.values()),
+        [_plain_clauses(clauses) for clauses in (rule.passes, rule.partial, rule.na)],
+        [(example.verdict, example.title, dict(example.files), example.line) for example in rule.examples],
+        rule.claims,
+    )
+
+
+def _rule(record: Record) -> Rule:
+    (name, path, why, fix, references, effort), risk, signals, (passes, partial, na), examples, claims = record
+    return Rule(
+        name, path, why, fix, references, effort, Risk(*risk), _signals(signals),
+        _clauses(passes), _clauses(partial), _clauses(na), tuple(Example(*example) for example in examples), claims,
+    )  # fmt: skip
+
+
+def _plain_signals(signals: Any) -> list[Record]:
+    return [(s.name, s.kind.value, s.patterns, dict(s.where), sorted(zone.value for zone in s.zones)) for s in signals]
+
+
+def _signals(records: list[Record]) -> dict[str, Signal]:
+    return {
+        name: Signal(name, _KINDS[kind], patterns, where, frozenset(_ZONES[zone] for zone in zones))
+        for name, kind, patterns, where, zones in records
+    }
+
+
+def _plain_clauses(clauses: tuple[Clause, ...]) -> list[Record]:
+    return [(clause.all, clause.any, clause.none, clause.at_least) for clause in clauses]
+
+
+def _clauses(records: list[Record]) -> tuple[Clause, ...]:
+    return tuple(Clause(*record) for record in records)
