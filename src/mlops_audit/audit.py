@@ -31,12 +31,13 @@ from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
 from mlops_audit.snippets import snippets
 from mlops_audit.tree import PROSE_SUFFIXES, Tree, zone_of
 from mlops_audit.uninstalled import ASKED_FOR
-from mlops_audit.unread import Unread, doubted, undecided
+from mlops_audit.unread import ANYTHING, Unread, doubted, undecided
 from mlops_audit.waivers import Waiving, kept, waive
 
 MACHINE_LEARNING = frozenset({"trains", "serves", "llm"})
 PROFILES: Mapping[str, str] = {"uk-gov": "uk-gov"}  # profile -> the kind that it adds
-MOST_ALIKE = 100
+MOST_ALIKE = 100  # problems of one reason that are named
+MOST_UNREAD = 500  # files that are looked at one by one for what they could have stated
 PROSE_NAMES = frozenset(
     {"license", "licence", "notice", "authors", "codeowners", "readme", "changelog", ".gitignore"}
 )
@@ -97,7 +98,8 @@ def audit(
     records; `sources` name the configurations that all this comes from. What is not read within `time_limit` seconds
     (None: without end) is skipped. `cache` keeps compiled rules and the facts of files from one run to the next. Raises RepositoryError, RuleError or NothingToAudit, each in clear lines.
     """
-    budget, pack, exclude = Budget(time_limit), rule_pack(packs, cache), tuple(exclude)
+    pack, exclude = rule_pack(packs, cache), tuple(exclude)
+    budget = Budget(time_limit)
     asked = Asked(
         disabled or {}, profile, thresholds or Thresholds(), weights or {}, waiving, baseline, baseline_file, with_snippets
     )
@@ -184,11 +186,13 @@ def report_on(
 def _unread(problems: Iterable[Problem], tree: Tree) -> list[Unread]:
     """The files that were not read, each with what it could have stated; a folder or list cut short could state anything."""
     zones = {file.path: file.zone for file in tree.files}
-    found = {}
+    found: dict[str, Unread] = {}
     for problem in problems:
         path = problem.site.path
+        if problem.unread and len(found) >= MOST_UNREAD:
+            return [*found.values(), Unread(ANYTHING, Zone.SOURCE, extractors.ANY)]
         if problem.unread and path not in found:
-            kinds = extractors.ANY if path == "." or path not in zones else extractors.kinds_of(path)
+            kinds = extractors.ANY if path == ANYTHING or path not in zones else extractors.kinds_of(path)
             found[path] = Unread(path, zones.get(path) or zone_of(path), kinds)
     return list(found.values())
 

@@ -31,7 +31,7 @@ class Budget:
 
     @property
     def words(self) -> str:
-        return f"the time limit of {self.seconds or 0:g} seconds was over before it was read"
+        return f"the time limit of {self.seconds or 0:g} seconds was over before it was read to its end"
 
     @contextmanager
     def alarm(self, seconds: float = FILE_SECONDS) -> Iterator[None]:
@@ -43,8 +43,9 @@ class Budget:
         if self.seconds is None or not _has_alarm():
             yield
             return
+        left = self.seconds - (time.monotonic() - self.started)
         before = signal.signal(signal.SIGVTALRM, _ring)
-        signal.setitimer(signal.ITIMER_VIRTUAL, min(seconds, max(self.seconds, 0.01)))
+        signal.setitimer(signal.ITIMER_VIRTUAL, min(seconds, max(left, 0.05)))
         try:
             yield
         finally:

@@ -35,6 +35,7 @@ def _environment() -> jinja2.Environment:
     cannot forget to.
     """
     import jinja2
+    from jinja2.sandbox import SandboxedEnvironment
     from markupsafe import Markup
 
     def marked(escape: Callable[[str], str]) -> Callable[[object], Markup]:
@@ -43,7 +44,7 @@ def _environment() -> jinja2.Environment:
     def finalize(value: object) -> object:
         return value if isinstance(value, Markup | jinja2.Undefined) else Markup(safe.markdown(str(value)))
 
-    environment = jinja2.Environment(
+    environment = SandboxedEnvironment(
         loader=jinja2.FileSystemLoader(data_folder("reports")),
         autoescape=True,
         finalize=finalize,

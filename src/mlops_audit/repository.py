@@ -12,6 +12,7 @@ import re
 import stat
 import struct
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,12 +29,15 @@ MAX_DEPTH = 64
 MAX_INDEX_BYTES = 256_000_000
 MAX_TREE_BYTES = 20_000_000
 MAX_PATH_BYTES = 4096
+MAX_PLACES = 100  # of one and the same folder in a commit, when more than two files stand in it
 MAX_PATHS_BYTES = 50_000_000  # of all paths of a commit together
 GIT_SECONDS = 8
 
+_ROW = re.compile(rb"([0-7]{5,6}) ([^\0]{1,4096})\0(.{20})", re.DOTALL)  # of a tree object: mode, name, id
 _WORKTREE = re.compile(r"(?:^|\])[ \t]*worktree[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
 
 LINK_MODE, SUBMODULE_MODE = 0o120000, 0o160000
+SPECIAL_MODE = 0  # a pipe, socket or device of a plain folder
 
 
 class RepositoryError(ValueError):
@@ -324,6 +328,7 @@ def entries_of(repo: git.Repo, commit: str) -> tuple[list[Entry], bool]:
     RepositoryError for a commit whose own tree is absent or larger than the cap.
     """
     rows: dict[bytes, list[tuple[bytes, int, str]]] = {}
+    places: Counter[bytes] = Counter()
     found: list[Entry] = []
     root = _root_of(repo, commit)
     stack, cut, room, visited = [("", root, 0)], False, MAX_PATHS_BYTES, 0
@@ -338,6 +343,10 @@ def entries_of(repo: git.Repo, commit: str) -> tuple[list[Entry], bool]:
                     raise
                 found.append(Entry(place.rstrip("/"), SUBMODULE_MODE, ""))  # a folder that this clone has not got
                 continue
+        places[tree] += len(rows[tree]) > 2 or any(stat.S_ISDIR(mode) for _, mode, _ in rows[tree])
+        if places[tree] > MAX_PLACES:
+            cut = True
+            continue
         for binsha, mode, name in rows[tree]:
             path = f"{place}{name}"
             room -= len(path)
@@ -363,13 +372,17 @@ def _root_of(repo: git.Repo, commit: str) -> bytes:
 
 def _rows(repo: git.Repo, tree: bytes) -> list[tuple[bytes, int, str]]:
     """The (id, mode, name) of a tree object; names that lead out of their folder are left out."""
-    from git.objects.fun import tree_entries_from_data
-
-    try:
-        rows = tree_entries_from_data(_object(repo, tree, MAX_TREE_BYTES))
-    except (ValueError, IndexError) as error:
-        raise RepositoryError("a tree of the commit is damaged") from error
-    return [(sha, mode, name) for sha, mode, name in rows if name not in ("", ".", "..", ".git") and "/" not in name]
+    data, at = _object(repo, tree, MAX_TREE_BYTES), 0
+    rows = []
+    while at < len(data):
+        named = _ROW.match(data, at)
+        if named is None:
+            raise RepositoryError("a tree of the commit is damaged")
+        at = named.end()
+        name = os.fsdecode(named[2])
+        if name not in (".", "..", ".git") and "/" not in name:
+            rows.append((named[3], int(named[1], 8), name))
+    return rows
 
 
 def _object(repo: git.Repo, sha: bytes, cap: int) -> bytes:
@@ -407,7 +420,7 @@ def untracked_listing(root: Path) -> tuple[list[Entry], bool]:
         (clean / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = false\n")
         words = [f"--git-dir={clean}", f"--work-tree={root}", "ls-files", "-z", "--others", "--exclude-standard"]
         kept = {os.fsdecode(path) for path in _git(words, root).split(b"\0") if path}
-    found = [entry for entry in walked if entry.path in kept]
+    found = [entry for entry in walked if entry.path in kept or entry.mode == SPECIAL_MODE]
     nested = [Entry(path, SUBMODULE_MODE, "") for path in kept if path.endswith("/")]
     return sorted([*found, *nested], key=lambda e: e.path), cut
 
@@ -434,7 +447,7 @@ def _walked(root: Path) -> tuple[list[Entry], bool, bool]:
             if entry.is_symlink():
                 found.append(Entry(path, LINK_MODE, ""))
             elif not entry.is_dir(follow_symlinks=False):
-                found.append(Entry(path, 0o100644, ""))
+                found.append(Entry(path, 0o100644 if entry.is_file(follow_symlinks=False) else SPECIAL_MODE, ""))
                 plain = plain and (entry.name != ".gitignore" or entry.is_file(follow_symlinks=False))
             elif entry.name != ".git":
                 if depth < MAX_DEPTH and len(path) < MAX_PATH_BYTES:

@@ -9,8 +9,8 @@ from mlops_audit.facts import Kind, Zone, holds
 from mlops_audit.judge import Finding, Verdict
 from mlops_audit.rules import Clause, KindRule, Rule, Signal
 
-# Traits that the rules ask for and that a path alone answers.
-BY_PATH = "file"
+BY_PATH = "file"  # the trait that rules ask for and that a path alone answers
+ANYTHING = "."  # stands for files whose names are not known: a list of files that was cut short
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Unread:
 
     def could_answer(self, signal: Signal) -> bool:
         """Whether a fact in this file could be what a signal asks for: its kind, its zone, its path."""
+        if self.path == ANYTHING:
+            return True
         if signal.kind not in self.kinds or self.zone not in signal.zones:
             return False
         return BY_PATH not in signal.where or holds((self.path,), signal.where[BY_PATH])

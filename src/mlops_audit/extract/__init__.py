@@ -116,7 +116,7 @@ GIVES: Mapping[str, tuple[Kind, ...]] = {
 
 ANY = frozenset(kind for kinds in GIVES.values() for kind in kinds)
 
-MAX_FACTS = 100_000  # of one file
+MAX_FACTS = 40_000  # of one file
 
 
 def extract(files: Iterable[File], budget: Budget = ENDLESS) -> tuple[list[Fact], list[Problem]]:
@@ -155,7 +155,8 @@ def extract_file(file: File, budget: Budget = ENDLESS) -> tuple[list[Fact], list
             for reader in readers:
                 _add(reader, file, data, facts, problems)
     except OutOfTime:
-        problems.append(Problem(Site(file.path), f"skipped: took more than {FILE_SECONDS:g} seconds to read", True))
+        reason = budget.words if budget.over else f"took more than {FILE_SECONDS:g} seconds to read"
+        problems.append(Problem(Site(file.path), f"skipped: {reason}", True))
     return facts, problems
 
 
@@ -184,10 +185,12 @@ def kinds_of(path: str) -> frozenset[Kind]:
     return frozenset(kind for module in _modules(path) for kind in GIVES[module])
 
 
+# Made once: asking for a matcher anew costs more than most matches.
+_MATCHERS = tuple((module, matcher(patterns, True)) for module, patterns in EXTRACTORS)
+
+
 def _modules(path: str) -> Iterator[str]:
-    for module, patterns in EXTRACTORS:
-        if matcher(patterns, True)(path):
-            yield module
+    return (module for module, matches in _MATCHERS if matches(path))
 
 
 def _extractors(path: str) -> Iterator[Extractor]:
