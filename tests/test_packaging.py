@@ -15,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import mlops_audit
+from mlops_audit.parse import GRAMMARS
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PROJECT = tomli.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
@@ -52,7 +53,8 @@ def imported() -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module:
                 found.add(node.module.partition(".")[0])
             elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("syntax_tree"):
-                found |= {f"tree_sitter_{a.value}" for a in node.args if isinstance(a, ast.Constant)}
+                languages = {a.value for a in node.args if isinstance(a, ast.Constant)}
+                found |= {GRAMMARS.get(name, (f"tree_sitter_{name}",))[0] for name in languages}
     return {BROUGHT_ALONG.get(name, name) for name in found - set(sys.stdlib_module_names) - {"mlops_audit"}}
 
 

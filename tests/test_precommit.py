@@ -107,6 +107,12 @@ def test_what_is_not_the_projects_own_or_no_fault_is_left_alone(project: Path, p
     assert check(project, [path], exclude=["legacy/*"]).faults == ()
 
 
+def test_what_nobody_looks_at_is_no_fault(project: Path) -> None:
+    write(project, {"large.yaml": "a: 1\n" * 500_000})
+    (project / "link.py").symlink_to("src/train.py")
+    assert check(project, ["large.yaml", "link.py"]).faults == ()
+
+
 def test_evidence_that_a_change_takes_away_is_a_note_with_its_aspect(project: Path) -> None:
     write(project, {"src/train.py": SILENT})
     checked = check(project, ["src/train.py", "params.yaml"])

@@ -12,7 +12,7 @@ from mlops_audit.audit import rule_pack
 from mlops_audit.extract import extract_file
 from mlops_audit.facts import Facts, Problem, Site, Zone, globs
 from mlops_audit.judge import answers
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse import NotRead, ParseFailure
 from mlops_audit.repository import RepositoryError, read_regular
 from mlops_audit.rules import Pack, Rule
 from mlops_audit.tree import File, Tree, cap_of, zones_of
@@ -63,7 +63,7 @@ def check(root: Path, paths: Iterable[str], exclude: Iterable[str] = ()) -> Chec
     for file in files:
         facts, problems = extract_file(file)
         now[file.path] = Facts(facts)
-        faults.extend(problem for problem in problems if not problem.reason.startswith("skipped: "))
+        faults.extend(problem for problem in problems if not problem.unread)
         faults.extend(_conflict(file))
     told = {(fault.site.path, fault.site.line): fault for fault in reversed(faults)}
     return Checked(tuple(told[place] for place in sorted(told)), _losses(root, files, now))
@@ -80,7 +80,7 @@ def _read(root: Path, path: str) -> bytes:
     try:
         return read_regular(root / path, cap_of(path))
     except OSError as error:
-        raise ParseFailure(f"skipped: {error.strerror or error}") from error
+        raise NotRead(str(error.strerror or error)) from error
 
 
 def _conflict(file: File) -> Iterator[Problem]:
