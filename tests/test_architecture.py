@@ -30,7 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "score memory identity unread",
         "judge extract reach projects",
         "failures unused records",
-        "EXTRACTORS launch uninstalled",
+        "EXTRACTORS unbundled launch uninstalled",
         "rules tree named_tasks",
         "catalogue repository scaffold",
         "code",
@@ -45,7 +45,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "shell_prefixes",
         "shell_words",
         "shell_tokens",
-        "parse presets cache budget safe redact line_hash notations dockerfile templates documents",
+        "parse presets cache index budget safe redact line_hash notations dockerfile templates documents",
         "facts",
     )
 )

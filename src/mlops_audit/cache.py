@@ -12,8 +12,11 @@ import os
 import stat
 import sys
 import zlib
-from collections.abc import Callable, Mapping
-from typing import Any
+
+TYPE_CHECKING = False  # type checkers take it for true; the answer that is known is given before `typing` is needed
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
 PROGRAM = "mlops-audit"
 MAX_BYTES = 300_000_000  # of all entries; the ones not used for longest go first
@@ -141,7 +144,10 @@ NOTHING_KEPT = Cache()
 
 def digest(*parts: bytes) -> bytes:
     """What tells some texts, in their order, from all others."""
-    from hashlib import blake2b
+    try:
+        from _blake2 import blake2b  # what hashlib gives, ten times sooner
+    except ImportError:
+        from hashlib import blake2b
 
     state = blake2b(digest_size=20)
     for part in parts:

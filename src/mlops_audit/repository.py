@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import struct
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -19,12 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from mlops_audit import index
+from mlops_audit.index import MAX_ENTRIES
+
 if TYPE_CHECKING:
     import git
 
 Objects: TypeAlias = "git.Repo"  # a repository's objects, seen from a clean git directory
 
-MAX_ENTRIES = 200_000
 MAX_DEPTH = 64
 MAX_INDEX_BYTES = 256_000_000
 MAX_TREE_BYTES = 20_000_000
@@ -155,9 +156,14 @@ class Repository:
         except OSError as error:
             raise RepositoryError(f"the index cannot be read: {error.strerror}") from error
         try:
-            found = list(_index_entries(data, 32 if self._sha256() else 20, written))
-        except _OtherIndex:
+            found = [
+                Entry(os.fsdecode(path), mode, blob_id, left_out, stamp)
+                for path, mode, blob_id, left_out, stamp in index.entries(data, 32 if self._sha256() else 20, written)
+            ]
+        except index.OtherIndex:
             found = self._listed_by_git(data)
+        except index.DamagedIndex as error:
+            raise RepositoryError(str(error)) from error
         return list({entry.path: entry for entry in reversed(found)}.values())[::-1]
 
     def _listed_by_git(self, index: bytes) -> list[Entry]:
@@ -530,71 +536,3 @@ def _small_text(path: Path, cap: int = 1_000_000) -> str:
 def _is_git_folder(folder: Path) -> bool:
     head = folder / "HEAD"
     return os.path.isfile(head) and not os.path.islink(head) and (folder / "objects").is_dir()
-
-
-class _OtherIndex(RepositoryError):
-    """An index that only git reads: split in two files, or sparse."""
-
-
-def _index_entries(data: bytes, id_bytes: int, written: int = 0) -> Iterator[Entry]:
-    """The entries of a git index of version 2, 3 or 4 (gitformat-index).
-
-    `written` is when the index was, in nanoseconds: a file modified no sooner may have changed since git looked at it.
-    """
-    if len(data) < 12 or data[:4] != b"DIRC":
-        raise RepositoryError("the index is damaged")
-    version, count = struct.unpack(">II", data[4:12])
-    if version not in (2, 3, 4) or count > MAX_ENTRIES * 5:
-        raise RepositoryError(f"an index of version {version} with {count} entries cannot be read")
-    at, path = 12, b""
-    fixed = 40 + id_bytes
-    for _ in range(count):
-        if at + fixed + 2 > len(data):
-            raise RepositoryError("the index is damaged")
-        changed, changed_ns, modified, modified_ns, _, inode, mode, _, _, size = struct.unpack_from(">10I", data, at)
-        settled = changed and inode and modified * 1_000_000_000 + modified_ns < written
-        stamp = (changed, changed_ns, modified, modified_ns, inode, size) if settled else ()
-        blob_id = data[at + 40 : at + fixed].hex()
-        (flags,) = struct.unpack(">H", data[at + fixed : at + fixed + 2])
-        more = flags & 0x4000 and version >= 3
-        left_out = bool(more and at + fixed + 4 <= len(data) and data[at + fixed + 2] & 0x40)  # skip-worktree
-        start = at + fixed + 2 + (2 if more else 0)
-        if version == 4:
-            strip, start = _varint(data, start)
-            end = data.find(b"\0", start)
-            path = path[: len(path) - strip] + data[start:end]
-            at = end + 1
-        else:
-            end = data.find(b"\0", start)
-            path = data[start:end]
-            at += (end - at + 8) // 8 * 8
-        if end < 0:
-            raise RepositoryError("the index is damaged")
-        if mode & 0o170000 == 0o040000:
-            raise _OtherIndex("a sparse index")
-        yield Entry(os.fsdecode(path), mode, blob_id, left_out, stamp)
-    if _is_split(data, at, id_bytes):
-        raise _OtherIndex("a split index")
-
-
-def _is_split(data: bytes, at: int, id_bytes: int) -> bool:
-    """Whether the link to a shared index is among the extensions behind the entries."""
-    while at + 8 <= len(data) - id_bytes:
-        if data[at : at + 4] == b"link":
-            return True
-        (size,) = struct.unpack(">I", data[at + 4 : at + 8])
-        at += 8 + size
-    return False
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    """A number in the offset encoding of index version 4, and the place after it."""
-    if at >= len(data):
-        raise RepositoryError("the index is damaged")
-    value = data[at] & 0x7F
-    while data[at] & 0x80:
-        at += 1
-        if at >= len(data):
-            raise RepositoryError("the index is damaged")
-        value = ((value + 1) << 7) | (data[at] & 0x7F)
-    return value, at + 1

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from mlops_audit.facts import Problem, Site, Zone, globs
+from mlops_audit.index import MAX_ENTRIES, stamp_of
 from mlops_audit.parse import NotRead, ParseFailure
 from mlops_audit.repository import (
     LINK_MODE,
-    MAX_ENTRIES,
     MAX_PATH_BYTES,
     SUBMODULE_MODE,
     Entry,
@@ -275,8 +275,7 @@ class _WorkTree:
             now = os.lstat(self._root / entry.path)
         except (OSError, ValueError):
             return ""
-        stamp = (*divmod(now.st_ctime_ns, 1_000_000_000), *divmod(now.st_mtime_ns, 1_000_000_000), now.st_ino, now.st_size)
-        return entry.blob if tuple(part & 0xFFFFFFFF for part in stamp) == entry.stamp else ""
+        return entry.blob if stamp_of(now) == entry.stamp else ""
 
     def target(self, entry: Entry) -> str:
         """The text of a symbolic link, "" where there is none."""
