@@ -13,8 +13,9 @@ from test_cli import Run, run  # noqa: F401
 
 from mlops_audit.baseline import Baseline, BaselineError, Place, hold, read, written
 from mlops_audit.catalogue import data_folder
-from mlops_audit.facts import Site
+from mlops_audit.facts import Site, Zone
 from mlops_audit.identity import Mark
+from mlops_audit.tree import zone_of
 
 NAME = ".mlops-audit-baseline.json"
 TRAIN = """\
@@ -210,3 +211,7 @@ def test_a_broken_baseline_is_one_clear_line(data: bytes, fault: str) -> None:
     with pytest.raises(BaselineError) as caught:
         read(data, "b.json")
     assert str(caught.value).startswith(fault)
+
+
+def test_the_baseline_and_the_configuration_are_no_evidence_of_anything() -> None:
+    assert {zone_of(NAME), zone_of(".mlops-audit.toml"), zone_of(f"svc/{NAME}")} == {Zone.FOREIGN}

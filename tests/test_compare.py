@@ -18,6 +18,7 @@ from mlops_audit.compare import LARGEST_COMMENT, direction_of, render
 from mlops_audit.facts import Site
 from mlops_audit.identity import Mark, likeness, match, renames, sketch
 from mlops_audit.sides import CompareError, compare_trees, side_of_report
+from mlops_audit.telling import Told
 
 GOLDEN = Path(__file__).parent / "data"
 Document = dict[str, Any]
@@ -148,7 +149,7 @@ def test_uncommitted_work_is_the_head(history: History) -> None:
     history.write({"src/train.py": LOGGED})
     document = between(history, base, None)
     assert document["head"]["name"] == "work tree"
-    assert [row["id"] for row in document["aspects"] if row["direction"] == "gained"][0] == "model/experiment-tracking"
+    assert next(row["id"] for row in document["aspects"] if row["direction"] == "gained") == "model/experiment-tracking"
 
 
 def test_a_gain_pays_for_no_loss(history: History) -> None:
@@ -358,3 +359,11 @@ def test_a_revision_that_is_none_is_one_clear_line(history: History, run: Run, w
     ran = run("compare", *words, "-C", history.root)
     assert (ran.code, ran.out) == (2, "")
     assert len(ran.err.splitlines()) == 1
+
+
+def test_a_path_that_was_just_named_is_not_named_again() -> None:
+    def piece(path: str, line: int, cell: int = 0) -> Document:
+        return {"path": path, "line": line, "cell": cell}
+
+    told = Told("came", "s", "", (piece("a.py", 1), piece("a.py", 9), piece("b.ipynb", 2, 3), piece("b.ipynb", 4, 5)), 0)
+    assert told.labels == ["a.py:1", ":9", "b.ipynb#cell3:2", "#cell5:4"]

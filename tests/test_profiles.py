@@ -18,7 +18,16 @@ from test_waivers import waiver
 
 from mlops_audit import words
 from mlops_audit.catalogue import data_folder, load
-from mlops_audit.config import KEYS, PROFILES, Config, ConfigError, of_preset, of_profile, of_repository, of_user
+from mlops_audit.config import (
+    KEYS,
+    PROFILES,
+    Config,
+    ConfigError,
+    of_preset,
+    of_profile,
+    of_repository,
+    of_user,
+)
 from mlops_audit.settings_shown import rows
 
 OWN = ".mlops-audit.toml"

@@ -307,7 +307,7 @@ def render(document: Document, format: str, *, color: bool = False, width: int =
         from mlops_audit.markdown import filled
 
         text = ""
-        for most in (25, 10, 5, 3, 1, 0):
+        for most in (8, 5, 3, 1, 0):
             text = filled("compare.md.j2", document | {"most": most, "told": told_of(document, most)})
             if len(text.encode("utf-8", "replace")) < LARGEST_COMMENT:
                 break

@@ -112,7 +112,7 @@ def _aspect(row: Document, arrow: str) -> Iterable[tuple[int, Sequence[Part]]]:
     yield 2, [(row["title"], "bold"), ": ", *states, " (waived)" if row["waived"] else ""]
     told = list(decisive(row))
     for one in told[:MOST]:
-        places = f"{', '.join(map(place_of, one.places))}{f' and {one.more} more' if one.more else ''}"
+        places = f"{', '.join(one.labels)}{f' and {one.more} more' if one.more else ''}"
         name = f" ({shortened(plain(one.name), 50)})" if one.name else ""
         note = f"; {one.note}" if one.note else ""
         yield 4, [f"{one.word}: {one.signal}{name}, ", (places, "cyan"), note]

@@ -11,10 +11,12 @@ from typing import Any
 
 from mlops_audit import catalogue
 from mlops_audit.audit import MACHINE_LEARNING, Asked, NothingToAudit, examine, report_on
+from mlops_audit.budget import RUN_SECONDS, Budget
 from mlops_audit.compare import Piece, Side, compared
 from mlops_audit.facts import Fact, Facts
 from mlops_audit.identity import Sketch, against, renames, sketch
 from mlops_audit.judge import Evidence, answers
+from mlops_audit.memory import Memory
 from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.report import Report, document_of, piece_of
 from mlops_audit.repository import Repository, RepositoryError
@@ -54,8 +56,9 @@ def compare_trees(
     """
     exclude = tuple(exclude)
     with Tree.open(root, base, exclude) as old, Tree.open(root, head, exclude) as new:
-        before = _audited(old, _called(base, old.commit), pack, asked)
-        after = _audited(new, WORK_TREE if head is None else _called(head, new.commit), pack, asked)
+        memory = Memory()  # what both sides share is read once
+        before = _audited(old, _called(base, old.commit), pack, asked, memory)
+        after = _audited(new, WORK_TREE if head is None else _called(head, new.commit), pack, asked, memory)
         if not any(MACHINE_LEARNING & set(one.report.kinds) for one in (before, after)):
             raise NothingToAudit("nothing to compare: neither side shows any machine learning")
         told = replace(after.side, remarks=tuple(remarks))
@@ -115,8 +118,8 @@ def _called(rev: str, commit: str) -> str:
     return short if commit.startswith(rev) else f"{rev} ({short})"
 
 
-def _audited(tree: Tree, name: str, pack: Pack, asked: Asked) -> _Audited:
-    facts, problems, kinds = examine(tree, pack)
+def _audited(tree: Tree, name: str, pack: Pack, asked: Asked, memory: Memory) -> _Audited:
+    facts, problems, kinds = examine(tree, pack, memory, Budget(RUN_SECONDS))
     report = report_on(tree, pack, facts, problems, kinds, replace(asked, baseline=None, with_snippets=False))
     return _Audited(tree, report, Side(name, document_of(report), _places(facts, pack)))
 
@@ -185,7 +188,7 @@ def side_of_report(data: bytes, name: str) -> Side:
 
 def side_of_tree(tree: Tree, name: str, pack: Pack, asked: Asked) -> Side:
     """The side of a tree that is compared with a report: with what a report of it would show."""
-    facts, problems, kinds = examine(tree, pack)
+    facts, problems, kinds = examine(tree, pack, budget=Budget(RUN_SECONDS))
     document = document_of(report_on(tree, pack, facts, problems, kinds, replace(asked, baseline=None, with_snippets=False)))
     return Side(name, document, _shown(document), whole=False)
 

@@ -101,6 +101,17 @@ class Told:
     more: int
     note: str = ""
 
+    @property
+    def labels(self) -> list[str]:
+        """The places in words: a path that was just named is not named again."""
+        found, last = [], None
+        for piece in self.places:
+            label = place_of(piece)
+            known = piece["path"] == last and (piece["cell"] or piece["line"])
+            found.append(label.removeprefix(piece["path"]) if known else label)
+            last = piece["path"]
+        return found
+
 
 def told_of(document: Document, most: int) -> dict[str, tuple[list[Told], int]]:
     """Of each aspect the most important signals, and how many more there are."""
@@ -115,12 +126,19 @@ def decisive(row: Document) -> Iterable[Told]:
     """The places that speak for the way that a verdict went, and not those that speak against it; one row a signal."""
     if row["direction"] in ("lost", "changed"):
         yield from _grouped("went", (piece for piece in row["went"] if not piece["against"]))
-        yield from _paired("weaker", row["weaker"])
+        yield from _paired("weaker", _unnamed(row["weaker"], row["went"]))
         yield from _grouped("in the way", (piece for piece in row["came"] if piece["against"]))
     if row["direction"] in ("gained", "asked"):
         yield from _grouped("came", (piece for piece in row["came"] if not piece["against"]))
-        yield from _paired("stronger", row["stronger"])
+        yield from _paired("stronger", _unnamed(row["stronger"], row["came"]))
         yield from _grouped("no longer in the way", (piece for piece in row["went"] if piece["against"]))
+
+
+def _unnamed(pairs: Iterable[Document], named: Iterable[Document]) -> list[Document]:
+    """The pairs at places that no signal of the same aspect has named already."""
+    known = {(piece["path"], piece["cell"], piece["line"]) for piece in named}
+    ends = ("before", "after")
+    return [p for p in pairs if not any((p[e]["path"], p[e]["cell"], p[e]["line"]) in known for e in ends)]
 
 
 def _grouped(word: str, pieces: Iterable[Document], note: str = "") -> Iterable[Told]:

@@ -42,6 +42,7 @@ FOREIGN_FOLDERS = frozenset({
     "node_modules", "bower_components", "site-packages", "dist-packages", ".venv", "venv", "virtualenv", ".tox", ".nox",
     ".ipynb_checkpoints", "__pycache__", ".eggs", "mlruns", "packrat", "generated", "_build",
 })  # fmt: skip
+OWN_FILES = frozenset({".mlops-audit.toml", ".mlops-audit-baseline.json"})  # they name practices and show none
 DOCUMENTATION_FOLDERS = frozenset({"doc", "docs", "documentation", "website", "wiki", "slides"})
 TEST_FOLDERS = frozenset({"test", "tests", "testing", "e2e", "spec", "specs", "__tests__", "integration_tests",
                           "unit_tests", "integration-tests", "integraton-test", "test_suite"})  # fmt: skip
@@ -58,7 +59,7 @@ def zone_of(path: str) -> Zone:
     pure = PurePosixPath(path)
     folders = [folder.lower() for folder in pure.parts[:-1]]
     name, suffix = pure.name.lower(), pure.suffix.lower()
-    if any(folder in FOREIGN_FOLDERS or "{{" in folder for folder in folders):
+    if name in OWN_FILES or any(folder in FOREIGN_FOLDERS or "{{" in folder for folder in folders):
         return Zone.FOREIGN
     if folders and folders[0] in DOCUMENTATION_FOLDERS and suffix not in PROSE_SUFFIXES:
         return Zone.FOREIGN
