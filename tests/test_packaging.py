@@ -87,14 +87,14 @@ def test_the_readme_and_ci_run_the_tests_by_the_same_command() -> None:
 
 def test_ci_also_lints_checks_types_and_tries_the_wheel_and_skips_nothing() -> None:
     lines = (CHECKOUT / ".ci/run").read_text().splitlines()
-    for line in (".venv/bin/ruff check .", ".venv/bin/mypy", "bash .ci/check-wheel"):
+    for line in (".venv/bin/ruff check .", ".venv/bin/mypy", "bash .ci/check-wheel", "bash .ci/check-sarif"):
         assert line in lines
     assert any(line.startswith("export CI=true") for line in lines)
     assert "set -euo pipefail" in lines
     assert tomli.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["mypy"]["strict"] is True
 
 
-@pytest.mark.parametrize("name", [".ci/run", ".ci/check-wheel"])
+@pytest.mark.parametrize("name", [".ci/run", ".ci/check-wheel", ".ci/check-sarif", ".ci/prepare-browser", "action/run.sh"])
 def test_scripts_of_ci_can_be_started_and_are_well_formed(name: str) -> None:
     assert (CHECKOUT / name).stat().st_mode & stat.S_IXUSR
     subprocess.run(["bash", "-n", str(CHECKOUT / name)], check=True)
