@@ -15,6 +15,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     frozenset(layer.split())
     for layer in (
         "__main__",
+        "start",
         "cli",
         "words",
         "trend_report",

@@ -133,3 +133,18 @@ def test_a_schedule_that_passes_a_parameter_its_flow_lacks_starts_nothing(
     assert measured.reached.triggers & {"schedule"} == triggers
     deployed = next(f for f in facts.of(Kind.PIPELINE) if f.site.path == "deploy.py")
     assert ("dead" in deployed.traits) is (not triggers)
+
+
+def test_files_that_a_bundle_does_not_include_deploy_nothing() -> None:
+    job = """resources:
+  quality_monitors:
+    scores: {table_name: main.scores, schedule: {quartz_cron_expression: "0 0 8 * * ?"}}
+"""
+    files = {
+        "databricks.yml": "bundle: {name: churn}\ninclude:\n  - ./resources/*.yml\n  # - ./later/monitor.yml\n",
+        "resources/monitor.yml": job,
+        "later/monitor.yml": job,
+    }
+    facts, _, _ = examine(Tree.of(files), Pack((), ()))
+    found = {fact.site.path: fact.traits.get("dead") for fact in facts if fact.name == "quality_monitor"}
+    assert found == {"resources/monitor.yml": None, "later/monitor.yml": "yes"}

@@ -51,6 +51,8 @@ PATHS = files(
         ("docker compose run app python -m pkg.train", "", {"src/pkg/train.py"}),
         ("uvicorn main:app", "services/api", {"services/api/main.py"}),
         ("python 'jobs/train job.py'", "", {"jobs/train job.py"}),
+        ("python tools/absent.py --module-name pkg.train", "", {"src/pkg/train.py"}),
+        ("runner --module-name=pkg.train", "", {"src/pkg/train.py"}),
         ("cat train.py", "", set()),
         ("ruff check src/pkg/train.py", "", set()),
         ("python absent.py", "", set()),

@@ -204,6 +204,12 @@ def test_what_was_left_out_in_front_is_told() -> None:
     assert one("pytest", "pytest").launcher == ""
 
 
+def test_a_package_runner_of_node_is_left_out_before_the_tools_of_deployment() -> None:
+    for text in ("yarn cdk deploy --all", "pnpm exec cdk deploy --all", "npm exec -- cdk deploy --all"):
+        assert one(text, "cdk deploy --all").launcher in ("yarn", "pnpm", "npm")
+    assert one("yarn build", "yarn build").launcher == ""
+
+
 def test_words_lose_their_quotes() -> None:
     assert words("python 'a b.py' --x=\"c d\"") == ("python", "a b.py", "--x=c d")
 

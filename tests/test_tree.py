@@ -84,6 +84,18 @@ def test_files_of_a_template_land_where_the_project_will_have_them() -> None:
     assert tree["hooks/post.py"][:2] == ("", Zone.FOREIGN)
 
 
+def test_a_literal_of_a_template_is_what_it_writes_and_the_innermost_folder_of_slots_is_the_root() -> None:
+    files = {
+        "cookiecutter.json": "{}",
+        "template/README.md": "x",
+        "template/{{.root}}/jobs/{{.name}}.yml.tmpl": 'left: "{{"{{tasks.check.values.bad}}"}}"\nright: {{ `${{ x }}` }}\n',
+    }
+    tree = {file.path: (file.placed, file.read()) for file in Tree.of(files).files}
+    assert tree["template/{{.root}}/jobs/{{.name}}.yml.tmpl"] == (
+        "jobs/project.yml", b'left: "{{tasks.check.values.bad}}"\nright: ${{ x }}\n',
+    )  # fmt: skip
+
+
 def test_a_workflow_of_a_template_runs_as_in_the_project_and_is_shown_at_its_own_path() -> None:
     workflow = "on: {schedule: [{cron: '0 1 * * *'}]}\njobs:\n  train:\n    steps:\n      - run: python -m {{ cookiecutter.package }}.train\n"
     files = {

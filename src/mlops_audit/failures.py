@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mlops_audit.facts import Fact, Kind, Site, Zone, values
 from mlops_audit.launch import Repository, targets_of_name
+from mlops_audit.unbundled import left_out
 from mlops_audit.uninstalled import uninstalled
 
 # Modules that tools write when they are installed or built, and so are rarely tracked.
@@ -56,7 +57,7 @@ def failures(facts: Sequence[Fact], repository: Repository) -> Failures:
         (fact.site.path, name) for fact in failing for name in values(fact.traits.get("function"))
     )
     return Failures(
-        _with_importers(files, facts, repository), functions, tuple(failing), _misfits(facts, repository)
+        _with_importers(files, facts, repository) | left_out(facts), functions, tuple(failing), _misfits(facts, repository)
     )
 
 

@@ -7,6 +7,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePosixPath
 from posixpath import normpath
 
@@ -19,6 +20,9 @@ RUNNABLE = (".py", ".sh", ".bash", ".r", ".ipynb", ".rmd", ".qmd", ".jl", ".yaml
 WIDENING = frozenset({"sys.path.insert", "sys.path.append", "sys.path.extend", "site.addsitedir"})
 
 SCRIPTS = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
+
+# Options by which a runner is told the module whose pipeline it is to run.
+MODULE_OPTIONS = frozenset({"--module-name", "--module_name", "--module", "--pipeline-module", "--pipeline_module"})
 
 # Programs that read, move or check files without running them.
 READERS = frozenset({
@@ -551,8 +555,20 @@ def _manifests(rest: list[str], here: tuple[str, ...], repository: Repository) -
                 break
 
 
+def _by_option(words: Sequence[str], here: tuple[str, ...], repository: Repository) -> Iterator[str]:
+    """The modules that a runner is told by an option: `run.py --module-name pipelines.churn`."""
+    flat = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    for option, value in pairwise(flat):
+        if option in MODULE_OPTIONS and re.fullmatch(r"[A-Za-z_][\w.]*", value):
+            for place in here:
+                if found := repository.module(value, f"{place}/x" if place else "x"):
+                    yield found[0]
+                    break
+
+
 def _named(words: Sequence[str], here: tuple[str, ...], repository: Repository) -> Iterator[str]:
     """Scripts, definitions and applications that a command names by path or as `module:attribute`."""
+    yield from _by_option(words, here, repository)
     for word in words:
         for piece in (word, *([word.partition("=")[2]] if "=" in word else [])):
             script, _, attribute = piece.partition(":")

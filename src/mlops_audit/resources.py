@@ -29,7 +29,9 @@ def attributes(node: Node, prefix: str = "") -> dict[str, TraitValue]:
         path, here = stack.pop()
         if isinstance(here.value, dict) and here.value:
             stack.extend(
-                (f"{path}.{key[:200]}" if path else key[:200], child) for key, child in reversed(here.items)
+                # what `<<` merges in stands beside the other keys
+                (path if key == "<<" else f"{path}.{key[:200]}" if path else key[:200], child)
+                for key, child in reversed(here.items)
             )
         elif isinstance(here.value, list) and here.value:
             stack.extend((path, child) for child in reversed(here.value))

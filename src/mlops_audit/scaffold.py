@@ -14,6 +14,7 @@ SUFFIXES = (".tmpl", ".jinja", ".jinja2", ".j2", ".tpl")
 SLOT = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\[\[.*?\]\]")
 CONTROL = r"(?:if|else|elif|end|endif|endfor|range|for|with|define|block|set|macro|break|raw|endraw|skip|fail)\b"
 ACTION = re.compile(
+    r"\{\{-?\s*(?:\"(?P<quoted>[^\"\n]*)\"|`(?P<ticked>[^`\n]*)`)\s*-?\}\}|"
     rf"(?P<control>\{{%.*?%\}}|\{{#.*?#\}}|\{{\{{-?\s*(?:{CONTROL}|/\*|\$\w+\s*:=).*?\}}\}})|(?<!\$)(?P<value>\{{\{{.*?\}}\}})",
     re.DOTALL,
 )
@@ -29,7 +30,7 @@ def placed(paths: Collection[str]) -> Mapping[str, str]:
     heads = {head for path in paths if (head := _head(path)) is not None}
     found: dict[str, str] = {}
     for path in sorted(paths):
-        head = next((h for h in heads if path.startswith(h)), None)
+        head = max((h for h in heads if path.startswith(h)), key=len, default=None)
         if head is None:
             continue
         name = SLOT.sub("project", path[len(head) :])
@@ -57,6 +58,9 @@ def filled(data: bytes) -> bytes:
         return data
 
     def fill(action: re.Match[str]) -> str:
+        literal = action["quoted"] if action["quoted"] is not None else action["ticked"]
+        if literal is not None:  # `{{ "{{x}}" }}` is how a template writes braces
+            return str(literal)
         return ("" if action["control"] else "project") + "\n" * action[0].count("\n")
 
     return ACTION.sub(fill, text).encode("utf-8", errors="surrogateescape")

@@ -44,6 +44,10 @@ _LAUNCHERS = {
     ("mise", "exec"): frozenset(), ("asdf", "exec"): frozenset(), ("pyenv", "exec"): frozenset(),
 }  # fmt: skip
 
+# Programs that a package of Node brings; `yarn cdk deploy` and `pnpm exec cdk deploy` are `cdk deploy`.
+_NODE = frozenset({"yarn", "pnpm", "npm", "bun"})
+_NODE_PROGRAMS = frozenset({"cdk", "cdktf", "serverless", "sls", "pulumi", "wrangler", "vercel", "netlify", "sst"})
+
 _RUN_TASKS = frozenset({"pdm", "hatch", "pixi", "rye", "pipenv"})
 
 _PROGRAM = re.compile(
@@ -69,6 +73,8 @@ def peel(words: list[str]) -> tuple[str, int]:
             if "-m" in words[at + 2 : after] or "--module" in words[at + 2 : after]:
                 break
             launcher, at = " ".join(pair), after
+        elif first in _NODE and (after := _past_node(words, at + 1)):
+            launcher, at = first, after
         elif first in _PREFIXES:
             after = _past_options(words, at + 1, _PREFIXES[first], _OPERANDS.get(first, 0))
             if after >= len(words) or (first == "command" and words[at + 1 : at + 2] in (["-v"], ["-V"])):
@@ -79,6 +85,15 @@ def peel(words: list[str]) -> tuple[str, int]:
         else:
             break
     return launcher, min(at, len(words))
+
+
+def _past_node(words: list[str], at: int) -> int:
+    """Where the program stands that `yarn`, `pnpm exec` and the like run, 0 when it is a script of the package."""
+    if words[at : at + 1] in (["run"], ["exec"], ["x"], ["dlx"]):
+        at += 1
+    if words[at : at + 1] == ["--"]:
+        at += 1
+    return at if at + 1 < len(words) and words[at] in _NODE_PROGRAMS else 0
 
 
 def _past_options(words: list[str], at: int, valued: frozenset[str], operands: int) -> int:
