@@ -231,3 +231,13 @@ def test_a_comment_in_a_cell_speaks_of_its_cell(history: History, run: Run) -> N
     document = audited(run, history)
     assert places(document) == {(2, 3)}
     assert [(row["path"], row["cell"], row["line"]) for row in document["waivers"]["ignored"]] == [("study.ipynb", 2, 2)]
+
+
+def test_between_two_reports_a_waiver_is_no_change_of_the_verdict(
+    history: History, run: Run, tmp_path: Path  # noqa: F811
+) -> None:
+    run("audit", history.root, "--output", f"json={tmp_path / 'a.json'}", *TODAY)
+    history.commit({".mlops-audit.toml": waiver()})
+    run("audit", history.root, "--output", f"json={tmp_path / 'b.json'}", *TODAY)
+    document = json.loads(run("compare", tmp_path / "a.json", tmp_path / "b.json", "--format", "json").out)
+    assert [row["id"] for row in document["aspects"]] == []
