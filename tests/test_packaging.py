@@ -112,7 +112,7 @@ def test_version_imports_neither_git_nor_the_libraries_of_reports_and_parsers() 
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
     assert ran.stdout == f"mlops-audit {mlops_audit.__version__}\n"
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in ran.stderr.splitlines()}
-    assert "click" in loaded, "nothing was measured"
+    assert "mlops_audit" in loaded, "nothing was measured"
     heavy = {
         "git",
         "gitdb",

@@ -7,6 +7,6 @@ import sys
 _here = os.path.realpath(os.getcwd())
 sys.path[:] = [place for place in sys.path if place and os.path.realpath(place) != _here]
 
-from mlops_audit.cli import main  # noqa: E402
+from mlops_audit.start import main  # noqa: E402
 
-main()
+sys.exit(main())

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 
 RUN_SECONDS = 60.0
+LIMIT = "the time limit of"
 FILE_SECONDS = 5.0  # of computing, not of waiting: a busy machine makes no file unreadable
 
 
@@ -31,7 +32,7 @@ class Budget:
 
     @property
     def words(self) -> str:
-        return f"the time limit of {self.seconds or 0:g} seconds was over before it was read to its end"
+        return f"{LIMIT} {self.seconds or 0:g} seconds was over before it was read to its end"
 
     @contextmanager
     def alarm(self, seconds: float = FILE_SECONDS) -> Iterator[None]:
@@ -54,6 +55,11 @@ class Budget:
 
 
 ENDLESS = Budget(None)
+
+
+def of_time(reason: str) -> bool:
+    """Whether the reason of a problem is that the time was short: another run may well read what this one did not."""
+    return LIMIT in reason or "took more than" in reason
 
 
 def _has_alarm() -> bool:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -48,8 +48,25 @@ PASSED, FAILED, MISUSED, NOTHING, BROKEN, INTERRUPTED = 0, 1, 2, 3, 4, 130
 PROGRAM = "mlops-audit"
 
 
+@dataclass(slots=True)
+class Answer:
+    """What this process has said so far, and whether it would say the same again to the same question."""
+
+    said: bytearray = field(default_factory=bytearray)
+    told: list[str] = field(default_factory=list)
+    lasting: bool = False
+
+
+ANSWER = Answer()
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit: 0 passed, 1 gate failed, 2 usage, configuration or rule error, 3 nothing to
+    """Run the command line and exit with the code of `run`."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and give its exit code: 0 passed, 1 gate failed, 2 usage, configuration or rule error, 3 nothing to
     audit, 4 internal error, 130 interrupted."""
     sys.excepthook = _broken
     gc.disable()  # an audit makes many small things that live to its end; looking through them again costs a third
@@ -66,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except BrokenPipeError:
         _forget_stdout()
         code = PASSED
-    sys.exit(code if isinstance(code, int) else PASSED)
+    return code if isinstance(code, int) else PASSED
 
 
 def _broken(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -83,15 +100,18 @@ def _say(text: str) -> None:
     from mlops_audit.safe import plain
 
     for line in text.splitlines():
-        sys.stderr.write(f"{PROGRAM}: {plain(line)}\n")
+        ANSWER.told.append(f"{PROGRAM}: {plain(line)}\n")
+        sys.stderr.write(ANSWER.told[-1])
 
 
 def _write(text: str, utf8: bool = False) -> None:
     """Text on stdout: as UTF-8 for machines, else in the terminal's encoding. A closed pipe is no error."""
     encoding = "utf-8" if utf8 else sys.stdout.encoding or "utf-8"
+    data = text.encode(encoding, "backslashreplace")
+    ANSWER.said += data
     try:
         sys.stdout.flush()
-        sys.stdout.buffer.write(text.encode(encoding, "backslashreplace"))
+        sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         _forget_stdout()
@@ -184,7 +204,8 @@ def audit(
     from mlops_audit.audit import NothingToAudit
     from mlops_audit.audit import audit as audit_repository
     from mlops_audit.baseline import BaselineError
-    from mlops_audit.config import Config, ConfigError
+    from mlops_audit.budget import of_time
+    from mlops_audit.config import OWN_FILE, SHARED_FILE, Config, ConfigError
     from mlops_audit.report import render
     from mlops_audit.repository import RepositoryError
     from mlops_audit.rules import RuleError
@@ -230,6 +251,11 @@ def audit(
         _write_job_summary(report)
     unknown = [finding.aspect.id for finding in report.findings if finding.verdict == "unknown"]
     code = _gate(report, config, quiet)
+    ANSWER.lasting = (
+        set(config.source.split(", ")) <= {"", OWN_FILE, SHARED_FILE}
+        and not (config.rules or named)
+        and not any(of_time(problem.reason) for problem in report.problems)
+    )
     if strict and unknown:
         _say(f"unknown, because files were not read: {', '.join(unknown)}")
         return BROKEN

@@ -1,0 +1,148 @@
+"""The answer that was given to the very same question is given again; any other question is asked anew."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mlops_audit.start import audited, question
+
+TRAIN = "import mlflow\nfrom sklearn.svm import SVC\n\nSVC().fit(x, y)\nmlflow.log_metric('r2', 1)\n"
+HEAVY = ("click", "ruamel", "_ruamel_yaml", "rich", "jinja2", "git", "tomli", "markdown_it", "tree_sitter", "dataclasses", "re", "typing")
+
+
+def git(root: Path, *words: str) -> None:
+    subprocess.run(["git", "-C", root, "-c", "user.name=n", "-c", "user.email=e@x", *words], check=True, capture_output=True)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    (root / "src").mkdir(parents=True)
+    (root / "src/train.py").write_text(TRAIN)
+    (root / "README.md").write_text("# A model\n")
+    git(root, "init", "-q")
+    time.sleep(0.02)
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "first")
+    return root
+
+
+def asked(root: Path) -> bytes:
+    return question(["audit", str(root)], os.path.realpath(root), {"HOME": str(root.parent), "XDG_CONFIG_HOME": str(root.parent)})
+
+
+def same_size_and_time(root: Path) -> None:
+    place = root / "src/train.py"
+    before = place.stat()
+    place.write_text(TRAIN.replace("SVC", "SVR"))
+    os.utime(place, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def linked_away(root: Path) -> None:
+    (root / "README.md").unlink()
+    (root / "README.md").symlink_to("/etc/hostname")
+
+
+CHANGES: tuple[Callable[[Path], object], ...] = (
+    lambda root: (root / "src/train.py").write_text(TRAIN + "x = 1\n"),
+    same_size_and_time,
+    lambda root: (root / "src/train.py").unlink(),
+    linked_away,
+    lambda root: (root / ".mlops-audit.toml").write_text("fail_below_maturity = 1\n"),  # git need not know of it
+    lambda root: ((root / "mlops-audit").mkdir(exist_ok=True), (root.parent / "mlops-audit").mkdir(),
+                  (root.parent / "mlops-audit/config.toml").write_text("")),
+    lambda root: ((root / "new.py").write_text(""), git(root, "add", "new.py")),
+    lambda root: git(root, "rm", "-q", "--cached", "README.md"),
+    lambda root: git(root, "commit", "-q", "--allow-empty", "-m", "another commit is named in the report"),
+    lambda root: git(root, "pack-refs", "--all"),
+    lambda root: git(root, "update-index", "--skip-worktree", "README.md"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_an_audit_could_see_makes_another_question(project: Path, change: Callable[[Path], object]) -> None:
+    before = asked(project)
+    assert before
+    assert asked(project) == before
+    change(project)
+    assert asked(project) != before
+
+
+def test_what_git_does_not_track_makes_no_other_question(project: Path) -> None:
+    before = asked(project)
+    (project / "untracked.py").write_text("import wandb\n")
+    assert asked(project) == before
+
+
+@pytest.mark.parametrize("folder", ["src", ".git"])
+def test_a_folder_that_is_a_link_takes_a_closer_look(project: Path, folder: str) -> None:
+    (project / folder).rename(project.parent / "elsewhere")
+    (project / folder).symlink_to(project.parent / "elsewhere")
+    assert asked(project) == b""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["audit", ".", "--no-cache"], ["audit", ".", "--output", "json=x"], ["audit", "--output=json=x"], ["audit", "--rev", "HEAD"],
+        ["audit", "--rules", "x"], ["audit", "--baseline", "x"], ["audit", "--extends", "x"], ["audit", "--config-from", "HEAD"],
+        ["audit", "--format", "github"], ["audit", "--format=github"], ["audit", "a", "b"], ["audit", "--trend", "x"],
+        ["audit", "--time-limit", "5"], ["audit", "--", "."], ["facts"], ["compare", "HEAD"], [], ["audit", "--help"], ["audit", "--format"],
+    ],
+)  # fmt: skip
+def test_what_brings_in_anything_else_is_never_answered_from_before(words: list[str]) -> None:
+    assert audited(words) is None
+
+
+def test_the_folder_is_known_whatever_options_stand_around_it() -> None:
+    assert audited(["audit", "--format", "json", "/usr", "-q", "--fail-on=major"]) == os.path.realpath("/usr")
+
+
+def run(project: Path, *words: str, heavy: tuple[str, ...] = ()) -> tuple[bytes, bytes, int]:
+    """What a fresh process says; it fails when it has imported any of `heavy`."""
+    script = (
+        "import sys\nfrom mlops_audit.start import main\ncode = main()\n"
+        f"heavy = set({heavy!r}) & set(sys.modules) - before\nassert not heavy, heavy\nsys.exit(code)\n"
+    )
+    before = "import sys\nbefore = set(sys.modules)\n"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(project.parent), "XDG_CACHE_HOME": str(project.parent / "kept")}
+    ran = subprocess.run([sys.executable, "-c", before + script, *words], env=environment, capture_output=True, cwd=project.parent)
+    return ran.stdout, ran.stderr, ran.returncode
+
+
+def test_a_second_audit_says_the_same_with_next_to_nothing_imported(project: Path) -> None:
+    words = ("audit", str(project), "--format", "json", "--fail-below-maturity", "4")
+    first = run(project, *words)
+    assert first[2] == 1
+    assert b"gate failed" in first[1]
+    assert json.loads(first[0])
+    assert run(project, *words, heavy=HEAVY) == first
+    assert run(project, *words, "--no-cache") == first
+    (project / "src/train.py").write_text("import sklearn.svm\nsklearn.svm.SVC().fit(x, y)\n")
+    changed = run(project, *words)
+    assert changed != first
+    assert run(project, *words, "--no-cache") == changed
+
+
+def test_an_answer_that_a_baseline_could_change_is_not_kept(project: Path) -> None:
+    run(project, "baseline", "write", str(project))
+    (name,) = [path.name for path in project.iterdir() if "baseline" in path.name]
+    (project / ".mlops-audit.toml").write_text(f'baseline = "{name}"\n')
+    held = run(project, "audit", str(project), "--format", "json")
+    assert b"held back" in held[1]
+    (project / name).unlink()
+    assert run(project, "audit", str(project), "--format", "json")[2] == 2
+
+
+def test_the_version_is_told_with_next_to_nothing_imported(project: Path) -> None:
+    out, err, code = run(project, "--version", heavy=HEAVY)
+    assert (err, code) == (b"", 0)
+    assert out.startswith(b"mlops-audit ")
