@@ -260,7 +260,9 @@ def test_a_task_asked_for_by_name_is_reached(text: str, file: str, task: str) ->
     assert "github" not in next(f for f in lent if f.name == "other.py").reached.systems
 
 
-@pytest.mark.parametrize("text", ["mise install", "pdm install", "mise run absent", "hatch build", "pixi install"])
+@pytest.mark.parametrize(
+    "text", ["mise install", "pdm install", "mise run absent", "hatch build", "pixi install"]
+)
 def test_a_runner_asked_for_something_else_runs_no_task(text: str) -> None:
     facts = [
         *files("mise.toml", "pyproject.toml", "train.py"),
@@ -324,3 +326,22 @@ def test_a_file_that_only_uses_a_library_of_machine_learning_is_on_no_serving_si
     facts, _, kinds = examine(tree, rule_pack())
     assert {e.fact.site.path for e in kinds["serves"]} == {"app.py"}
     assert facts.sides["wash.py"] == "trains"
+
+
+def test_what_starts_a_masked_way_is_not_heeded() -> None:
+    nightly = Fact(
+        Kind.JOB,
+        "night",
+        Site("n.yml", 1),
+        {"unit": "n.yml#night", "system": "github", "triggers": ("schedule",)},
+    )
+    pushed = Fact(
+        Kind.JOB, "push", Site("p.yml", 1), {"unit": "p.yml#push", "system": "github", "triggers": ("push",)}
+    )
+    facts = [
+        *PATHS, nightly, pushed,
+        command("python train.py", "n.yml", "night", masked="yes"), command("python train.py", "p.yml", "push"),
+    ]  # fmt: skip
+    train = next(f for f in Reach(facts).lend(facts) if f.name == "train.py")
+    assert train.reached.triggers == {"schedule", "push"}
+    assert train.reached.heeded == {"push"}

@@ -99,6 +99,7 @@ class Reached:
     masked: bool = (
         False  # whether every way swallows a failure: `|| true`, continue-on-error, a script without set -e
     )
+    heeded: frozenset[str] = frozenset()  # the triggers of the ways that swallow no failure
 
 
 UNREACHED = Reached()
@@ -374,6 +375,7 @@ class Facts:
         runs      the systems that run it (github, make, dvc, docker ...), by reach
         triggers  what starts those (schedule, push, manual ...), by reach
         masked    `yes` when every way that runs it swallows its failure, by reach
+        heeded    what starts the ways that do not swallow its failure, by reach
         imports   the modules that its file imports
         calls     the names that its file calls
         sides     `trains`, `serves` or `both`: which side's files import its file, itself counted
@@ -451,6 +453,9 @@ class Facts:
             return tuple(fact.reached.systems)
         if name == "triggers":
             return (*fact.reached.triggers, *values(fact.traits.get("triggers")))
+        if name == "heeded":
+            own = () if "masked" in fact.traits else values(fact.traits.get("triggers"))
+            return (*sorted(fact.reached.heeded), *own)
         if name == "masked" and fact.reached.masked:
             return ("yes",)
         if name == "imports":

@@ -161,21 +161,31 @@ class Reach:
                     if target not in parents and not (tests and _path(target) not in self._tests):
                         parents[target] = (unit, edge.link)
                         queue.append(target)
-        heard = self._heard()
+        heeded = self._heeded()
         return {
-            u: Reached(chains[u], frozenset(systems[u]), frozenset(triggers[u]), u not in heard)
+            u: Reached(
+                chains[u],
+                frozenset(systems[u]),
+                frozenset(triggers[u]),
+                u not in heeded,
+                frozenset(heeded.get(u, ())),
+            )
             for u in chains
         }
 
-    def _heard(self) -> set[str]:
-        """The units that some way runs without swallowing their failure."""
-        heard, stack = set(self._roots), list(self._roots)
-        while stack:
-            for target, edge in self._edges.get(stack.pop(), {}).items():
-                if not edge.masked and target not in heard:
-                    heard.add(target)
-                    stack.append(target)
-        return heard
+    def _heeded(self) -> dict[str, set[str]]:
+        """The units that some way runs without swallowing their failure, with the triggers of those ways."""
+        heeded: dict[str, set[str]] = {}
+        for root in self._roots:
+            seen, stack = {root}, [root]
+            while stack:
+                unit = stack.pop()
+                heeded.setdefault(unit, set()).update(self._triggers[root])
+                for target, edge in self._edges.get(unit, {}).items():
+                    if not edge.masked and target not in seen:
+                        seen.add(target)
+                        stack.append(target)
+        return heeded
 
     def lend(self, facts: Iterable[Fact]) -> list[Fact]:
         """The facts, each with the chain, systems and triggers that run it; those of code that fails are dead,
