@@ -21,7 +21,7 @@ Files = Mapping[str, str]
 MARK = re.compile(r"evidence:\s*([^#\n]+?)\s*(?:-->|\*/)?\s*$")
 # Traits of reach: what depends on them changes when a file is moved or becomes a notebook.
 NOTHING = (Verdict.MISSING, Verdict.NA)
-REACHED = frozenset({"runs", "triggers", "sides", "uses"})
+REACHED = frozenset({"heeded", "masked", "runs", "triggers", "sides", "uses"})
 HASH_COMMENTS = (
     ".py",
     ".yaml",
@@ -172,9 +172,7 @@ def code_in_a_readme_is_missing(example: Example, aspect: Aspect, rule: Rule, pa
     blocks = "\n\n".join(f"`{path}`:\n\n```\n{text}\n```" for path, text in example.files.items())
     after = finding_of({"README.md": f"# Project\n\n{blocks}\n"}, aspect, rule, pack)
     return (
-        ""
-        if after.verdict in NOTHING
-        else f"pasted into the README it is {after.verdict}: {_shown(after)}"
+        "" if after.verdict in NOTHING else f"pasted into the README it is {after.verdict}: {_shown(after)}"
     )
 
 
