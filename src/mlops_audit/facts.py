@@ -454,8 +454,9 @@ class Facts:
         if name == "triggers":
             return (*fact.reached.triggers, *values(fact.traits.get("triggers")))
         if name == "heeded":
-            own = () if "masked" in fact.traits else values(fact.traits.get("triggers"))
-            return (*sorted(fact.reached.heeded), *own)
+            if "masked" in fact.traits:
+                return ()
+            return (*sorted(fact.reached.heeded), *values(fact.traits.get("triggers")))
         if name == "masked" and fact.reached.masked:
             return ("yes",)
         if name == "imports":
