@@ -7,6 +7,7 @@ import io
 import json
 import os
 import subprocess
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -320,3 +321,45 @@ def test_a_hostile_author_stays_text_in_every_format(history: History, format: s
 def test_an_unknown_format_is_an_error(history: History) -> None:
     with pytest.raises(ValueError, match="unknown format 'pdf'"):
         render(trend(history.root, PACK), "pdf")
+
+
+# -------------------------------------------------------------------------------------------------- the command
+
+
+def program(*words: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mlops_audit", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_command_writes_the_trend_and_nothing_else(history: History) -> None:
+    ran = program("trend", history.root, "--every", "month", "--last", "2", "--format", "json")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert [point["date"] for point in json.loads(ran.stdout)["points"]] == ["2024-04-05", "2024-05-01"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        (["--every", "moon"], 2, "unknown period 'moon'; did you mean 'month'?"),
+        (["--since", "yesterday"], 2, "a day is written YYYY-MM-DD, not 'yesterday'"),
+        (["--rev", "nowhere"], 2, "no such revision: 'nowhere'"),
+        (["--last", "0"], 2, "0 is not in the range"),
+        (["--since", "2030-01-01"], 3, "no commit to look at: every month gives none"),
+    ],
+)
+def test_a_wrong_word_is_told_in_one_line(history: History, words: list[str], code: int, reason: str) -> None:
+    ran = program("trend", history.root, *words)
+    assert ran.returncode == code
+    assert reason in ran.stderr
+    assert len(ran.stderr.splitlines()) == 1
+
+
+def test_an_audit_shows_a_trend_in_its_page(history: History, tmp_path: Path) -> None:
+    file = tmp_path / "trend.json"
+    file.write_text(program("trend", history.root, "--format", "json").stdout)
+    ran = program("audit", history.root, "--format", "html", "--trend", file)
+    assert "From 2024-01-10 to 2024-05-01" in ran.stdout
+    file.write_text("{}")
+    ran = program("audit", history.root, "--format", "html", "--trend", file)
+    assert ran.returncode == 2
+    assert "is no trend: no schema_version '1.0'" in ran.stderr
