@@ -69,7 +69,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code: 0 passed, 1 gate failed, 2 usage, configuration or rule error, 3 nothing to
     audit, 4 internal error, 130 interrupted."""
     sys.excepthook = _broken
-    gc.disable()  # an audit makes many small things that live to its end; looking through them again costs a third
+    gc.set_threshold(100_000, 50, 1000)  # an audit makes many small things that live to its end: looked through seldom
     try:
         code = commands.main(arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
