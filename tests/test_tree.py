@@ -257,3 +257,13 @@ def test_an_absent_object_of_a_partial_clone_is_skipped_with_a_reason(repository
         with pytest.raises(ParseFailure, match="absent from this clone"):
             next(f for f in tree.files if f.path == "src/train.py").read()
         assert next(f for f in tree.files if f.path == "README.md").read() == b"# Project\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a repository to somebody else")
+def test_a_repository_of_another_owner_is_read_without_touching_the_configuration(repository: Path) -> None:
+    for place in (repository, *repository.rglob("*")):
+        os.chown(place, 12345, 12345, follow_symlinks=False)
+    with pytest.raises(subprocess.CalledProcessError):
+        git(repository, "status")
+    assert paths(repository) == ["README.md", "src/train.py"]
+    assert paths(repository, "HEAD") == ["README.md", "src/train.py"]
