@@ -19,6 +19,7 @@ from mlops_audit.tree import Tree, zone_of, zones_of
 def git(folder: Path, *words: str) -> str:
     settings = ["-c", "user.name=a", "-c", "user.email=a@b.invalid", "-c", "init.defaultBranch=main"]
     clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+    clean |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     run = subprocess.run(
         ["git", *settings, *words], cwd=folder, check=True, capture_output=True, text=True, env=clean
     )
