@@ -27,7 +27,9 @@ class History:
                 for part, value in (("NAME", name), ("EMAIL", f"{name}@b.invalid"), ("DATE", stamp))}  # fmt: skip
         kept = {"PATH": os.environ["PATH"], "HOME": str(self.root), "GIT_CONFIG_NOSYSTEM": "1"}
         command = ["git", "-c", "core.autocrlf=false", "-c", "commit.gpgsign=false", *words]
-        ran = subprocess.run(command, cwd=self.root, env=kept | made, check=True, capture_output=True, text=True)
+        ran = subprocess.run(
+            command, cwd=self.root, env=kept | made, check=True, capture_output=True, text=True
+        )
         return ran.stdout.strip()
 
     def write(self, files: Mapping[str, str | None]) -> None:
@@ -50,5 +52,7 @@ class History:
 
     def lay_out(self, fixture: str) -> str:
         """Commit a sample repository of fixtures/."""
-        shutil.copytree(FIXTURES / fixture, self.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("expected.yaml"))
+        shutil.copytree(
+            FIXTURES / fixture, self.root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("expected.yaml")
+        )
         return self.commit()

@@ -60,9 +60,20 @@ def write(root: Path, path: str, text: str | bytes) -> None:
 
 
 def git(folder: Path, *words: str, given: bytes | None = None) -> str:
-    settings = ["-c", "user.name=a", "-c", "user.email=a@b.invalid", "-c", "init.defaultBranch=main", "-c", "core.fsmonitor=false"]
+    settings = [
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@b.invalid",
+        "-c",
+        "init.defaultBranch=main",
+        "-c",
+        "core.fsmonitor=false",
+    ]
     clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
-    run = subprocess.run(["git", *settings, *words], cwd=folder, check=True, capture_output=True, env=clean, input=given)
+    run = subprocess.run(
+        ["git", *settings, *words], cwd=folder, check=True, capture_output=True, env=clean, input=given
+    )
     return run.stdout.decode().strip()
 
 
@@ -116,7 +127,13 @@ def configured(text: str, attributes: str = "") -> Callable[[Path], None]:
 
 def hooks(root: Path) -> None:
     committed(root)
-    for name in ("pre-commit", "post-checkout", "post-index-change", "fsmonitor-watchman", "reference-transaction"):
+    for name in (
+        "pre-commit",
+        "post-checkout",
+        "post-index-change",
+        "fsmonitor-watchman",
+        "reference-transaction",
+    ):
         write(root, f".git/hooks/{name}", f"#!/bin/sh\ntouch '{root.parent}/MARKER'\n")
         (root / f".git/hooks/{name}").chmod(0o755)
 
@@ -178,7 +195,9 @@ def absent_object(root: Path) -> None:
     sha = git(root, "rev-parse", "HEAD:src/serve.py")
     (root / f".git/objects/{sha[:2]}/{sha[2:]}").unlink()
     with (root / ".git/config").open("a") as config:
-        config.write(f'[extensions]\n\tpartialClone = evil\n[remote "evil"]\n\turl = ext::{evil(root)} %S\n\tpromisor = true\n')
+        config.write(
+            f'[extensions]\n\tpartialClone = evil\n[remote "evil"]\n\turl = ext::{evil(root)} %S\n\tpromisor = true\n'
+        )
 
 
 def shallow(root: Path) -> None:
@@ -240,12 +259,18 @@ def loose(root: Path, kind: str, data: bytes) -> str:
 
 
 def commit_of(root: Path, tree: str) -> None:
-    sha = loose(root, "commit", f"tree {tree}\nauthor a <a@b> 0 +0000\ncommitter a <a@b> 0 +0000\n\nx\n".encode())
+    sha = loose(
+        root, "commit", f"tree {tree}\nauthor a <a@b> 0 +0000\ncommitter a <a@b> 0 +0000\n\nx\n".encode()
+    )
     write(root, ".git/refs/heads/main", f"{sha}\n")
 
 
 def tree_of(root: Path, rows: Sequence[tuple[str, str, str]]) -> str:
-    return loose(root, "tree", b"".join(f"{mode} {name}".encode() + b"\0" + bytes.fromhex(sha) for mode, name, sha in rows))
+    return loose(
+        root,
+        "tree",
+        b"".join(f"{mode} {name}".encode() + b"\0" + bytes.fromhex(sha) for mode, name, sha in rows),
+    )
 
 
 def git_bomb(root: Path) -> None:
@@ -265,13 +290,18 @@ def deep_trees(root: Path) -> None:
     for _ in range(3_000):
         below = tree_of(root, [(mode, "d" * 200, below)])
         mode = "40000"
-    commit_of(root, tree_of(root, [("100644", "train.py", loose(root, "blob", TRAIN.encode())), ("40000", "z", below)]))
+    commit_of(
+        root,
+        tree_of(root, [("100644", "train.py", loose(root, "blob", TRAIN.encode())), ("40000", "z", below)]),
+    )
 
 
 def bad_names_in_a_tree(root: Path) -> None:
     committed(root)
     code = loose(root, "blob", TRAIN.encode())
-    rows = [("100644", name, code) for name in ("..", ".", ".git", "a/../../b.py", "train.py", f"x{CONTROL}.py")]
+    rows = [
+        ("100644", name, code) for name in ("..", ".", ".git", "a/../../b.py", "train.py", f"x{CONTROL}.py")
+    ]
     commit_of(root, tree_of(root, rows))
 
 
@@ -283,13 +313,23 @@ def damaged_objects(root: Path) -> None:
 def inflating_blob(root: Path) -> None:
     committed(root)
     blob = loose(root, "blob", b"x = 1\n" * 20_000_000)
-    commit_of(root, tree_of(root, [("100644", "big.py", blob), ("100644", "train.py", loose(root, "blob", TRAIN.encode()))]))
+    commit_of(
+        root,
+        tree_of(
+            root, [("100644", "big.py", blob), ("100644", "train.py", loose(root, "blob", TRAIN.encode()))]
+        ),
+    )
 
 
 def index_of(paths: Sequence[bytes], mode: int = 0o100644) -> bytes:
     data = b"DIRC" + struct.pack(">II", 2, len(paths))
     for path in paths:
-        entry = struct.pack(">10I", 0, 0, 0, 0, 0, 0, mode, 0, 0, 0) + bytes(20) + struct.pack(">H", min(len(path), 0xFFF)) + path
+        entry = (
+            struct.pack(">10I", 0, 0, 0, 0, 0, 0, mode, 0, 0, 0)
+            + bytes(20)
+            + struct.pack(">H", min(len(path), 0xFFF))
+            + path
+        )
         data += entry + bytes(8 - len(entry) % 8)
     return data + hashlib.sha1(data).digest()
 
@@ -297,7 +337,13 @@ def index_of(paths: Sequence[bytes], mode: int = 0o100644) -> bytes:
 def index_with_ways_out(root: Path) -> None:
     committed(root)
     outside(root)
-    write(root, ".git/index", index_of([b"../secret.py", b"/etc/passwd", b"src/../../secret.py", b"", b".git/config", b"src/train.py"]))
+    write(
+        root,
+        ".git/index",
+        index_of(
+            [b"../secret.py", b"/etc/passwd", b"src/../../secret.py", b"", b".git/config", b"src/train.py"]
+        ),
+    )
 
 
 def damaged_index(root: Path) -> None:
@@ -313,7 +359,11 @@ def packed_refs_loop(root: Path) -> None:
 def strange_refs(root: Path) -> None:
     committed(root)
     head = git(root, "rev-parse", "HEAD")
-    write(root, ".git/packed-refs", "".join(f"{head} refs/heads/{n}\n" for n in ("--upload-pack=x", "../../x", f"a{CONTROL}", "-x")))
+    write(
+        root,
+        ".git/packed-refs",
+        "".join(f"{head} refs/heads/{n}\n" for n in ("--upload-pack=x", "../../x", f"a{CONTROL}", "-x")),
+    )
 
 
 # -------------------------------------------------------------------------------------------------- files
@@ -457,7 +507,9 @@ def project_in_a_bare_repository(root: Path) -> None:
 # -------------------------------------------------------------------------------------------------- texts
 
 
-def texts(group: dict[str, Callable[[], bytes]], paths: Sequence[str], names: Sequence[str] = ()) -> Callable[[Path], None]:
+def texts(
+    group: dict[str, Callable[[], bytes]], paths: Sequence[str], names: Sequence[str] = ()
+) -> Callable[[Path], None]:
     """A project with every text of a group (or some of them), each in a folder of its own."""
 
     def build(root: Path) -> None:
@@ -496,8 +548,25 @@ def binaries(root: Path) -> None:
     write(root, "model.pkl", b"cos\nsystem\n(S'touch MARKER'\ntR.")
     write(root, "model.pt", b"PK\x03\x04" + bytes(1_000))
     write(root, "model.safetensors", struct.pack("<Q", 2**62) + b"{}")
-    write(root, "weights.py", b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 1\n")
-    for name in ("a.py", "b.yaml", "c.json", "d.toml", "Dockerfile", "Makefile", "run.sh", "e.tf", "f.md", "g.ipynb", "h.r", "requirements.txt"):
+    write(
+        root,
+        "weights.py",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"a" * 64 + b"\nsize 1\n",
+    )
+    for name in (
+        "a.py",
+        "b.yaml",
+        "c.json",
+        "d.toml",
+        "Dockerfile",
+        "Makefile",
+        "run.sh",
+        "e.tf",
+        "f.md",
+        "g.ipynb",
+        "h.r",
+        "requirements.txt",
+    ):
         write(root, f"binary/{name}", bytes(range(256)) * 40)
 
 
@@ -519,11 +588,27 @@ def pumps(paths: Sequence[str]) -> Callable[[Path], None]:
 def text_that_attacks_readers(root: Path) -> None:
     attack = f"a|b`c`<img src=x>{CONTROL}@team #12 [x](http://e.org) </details>\n::error::{{0}}"
     project(root)
-    write(root, "src/metrics.py", f"import mlflow\nmlflow.log_metric({attack!r}, 1)\nmlflow.log_param('<script>alert(1)</script>', {attack!r})\n")
-    write(root, "Makefile", f"train: # {CONTROL}\n\tpython src/train.py '{CONTROL}' && echo '::error::x' | tee <b>x</b>\n")
-    write(root, ".github/workflows/ci.yml", f"on: push\njobs:\n  t:\n    steps:\n      - run: 'python src/train.py \u202e::set-output name=x::y </details>'\n      - name: \"{CONTROL.encode('unicode_escape').decode()}\"\n        run: make train\n")
+    write(
+        root,
+        "src/metrics.py",
+        f"import mlflow\nmlflow.log_metric({attack!r}, 1)\nmlflow.log_param('<script>alert(1)</script>', {attack!r})\n",
+    )
+    write(
+        root,
+        "Makefile",
+        f"train: # {CONTROL}\n\tpython src/train.py '{CONTROL}' && echo '::error::x' | tee <b>x</b>\n",
+    )
+    write(
+        root,
+        ".github/workflows/ci.yml",
+        f"on: push\njobs:\n  t:\n    steps:\n      - run: 'python src/train.py \u202e::set-output name=x::y </details>'\n      - name: \"{CONTROL.encode('unicode_escape').decode()}\"\n        run: make train\n",
+    )
     write(root, "README.md", f"# {attack}\n\nWe monitor drift {CONTROL} and alert <script>x</script>.\n")
-    write(root, ".mlops-audit.toml", "exclude = ['<b>x</b>', '|`x`\\u202e']\n[disable]\n'data/versioning' = 'no <img src=x> need | `x` ::error::'\n")
+    write(
+        root,
+        ".mlops-audit.toml",
+        "exclude = ['<b>x</b>', '|`x`\\u202e']\n[disable]\n'data/versioning' = 'no <img src=x> need | `x` ::error::'\n",
+    )
 
 
 def secrets(root: Path) -> None:
@@ -539,15 +624,35 @@ def secrets(root: Path) -> None:
         f"wandb login {wandb}\nhuggingface-cli login --token {hub}\nexport AWS_ACCESS_KEY_ID={cloud} && python src/train.py --password {password}\n"
         f"curl -H 'Authorization: Bearer {token}' https://me:{password}@x.example\nmlflow run . -P token={databricks}\n"
     ))  # fmt: skip
-    write(root, ".github/workflows/ci.yml", f"on: push\njobs:\n  t:\n    env:\n      DATABRICKS_TOKEN: {databricks}\n    steps:\n      - run: AWS={cloud} python src/train.py --token {hub}\n      - run: bash run.sh\n")
-    write(root, "params.yaml", f"password: {password}\nmlflow:\n  tracking_uri: https://me:{password}@mlflow.example\nwandb_key: {wandb}\n")
+    write(
+        root,
+        ".github/workflows/ci.yml",
+        f"on: push\njobs:\n  t:\n    env:\n      DATABRICKS_TOKEN: {databricks}\n    steps:\n      - run: AWS={cloud} python src/train.py --token {hub}\n      - run: bash run.sh\n",
+    )
+    write(
+        root,
+        "params.yaml",
+        f"password: {password}\nmlflow:\n  tracking_uri: https://me:{password}@mlflow.example\nwandb_key: {wandb}\n",
+    )
     write(root, ".env", f"MLFLOW_TRACKING_PASSWORD={password}\nHF_TOKEN={hub}\n")
 
 
 def modules_that_shadow(root: Path) -> None:
     project(root)
     code = f"open(r'{root.parent}/MARKER', 'w').close()\n"
-    for name in ("tomli", "click", "yaml", "git", "rich", "jinja2", "sitecustomize", "usercustomize", "typing", "json", "tree_sitter"):
+    for name in (
+        "tomli",
+        "click",
+        "yaml",
+        "git",
+        "rich",
+        "jinja2",
+        "sitecustomize",
+        "usercustomize",
+        "typing",
+        "json",
+        "tree_sitter",
+    ):
         write(root, f"{name}.py", code)
     write(root, "ruamel/__init__.py", code)
     write(root, "ruamel/yaml/__init__.py", code)
@@ -592,7 +697,9 @@ FSMONITOR = "[core]\n\tfsmonitor = EVIL\n\thooksPath = /tmp\n\tpager = EVIL\n\ts
 FILTERS = '[filter "x"]\n\tclean = EVIL\n\tsmudge = EVIL\n\tprocess = EVIL\n\trequired = true\n[diff "x"]\n\ttextconv = EVIL\n\tcommand = EVIL\n[diff]\n\texternal = EVIL\n'
 INCLUDED = "[include]\n\tpath = /etc/passwd\n[core]\n\talternateRefsCommand = EVIL\n\taskPass = EVIL\n[credential]\n\thelper = EVIL\n[alias]\n\trev-parse = !EVIL\n"
 AT_HEAD = ("--rev", "HEAD")
-PYTHON_SLOW = tuple(name for name in monsters.PYTHON if name.startswith(("dense", "nested", "many", "rebound", "long", "one")))
+PYTHON_SLOW = tuple(
+    name for name in monsters.PYTHON if name.startswith(("dense", "nested", "many", "rebound", "long", "one"))
+)
 HALF = len(PYTHON_SLOW) // 2
 
 CASES: tuple[Case, ...] = (
@@ -686,7 +793,11 @@ def run(case: Case, root: Path, *arguments: str) -> tuple[int, bytes, bytes]:
     the hostile folder as `python -m mlops_audit`."""
     command = [sys.executable, "-m", "mlops_audit", "audit", ".", *case.arguments, *arguments]
     environment = {k: v for k, v in os.environ.items() if k in ("PATH", "PYTHONPATH", "LANG", "TMPDIR")}
-    environment |= {"HOME": str(root.parent), "XDG_CONFIG_HOME": str(root.parent / "none"), **case.environment}
+    environment |= {
+        "HOME": str(root.parent),
+        "XDG_CONFIG_HOME": str(root.parent / "none"),
+        **case.environment,
+    }
     limits = "import resource, os, sys; resource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30)); resource.setrlimit(resource.RLIMIT_CPU, (10, 10)); os.execv(sys.argv[1], sys.argv[1:])"
     started = [sys.executable, "-I", "-c", limits, *command]
     ended = subprocess.run(started, cwd=root, env=environment, capture_output=True, timeout=45, check=False)

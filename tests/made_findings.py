@@ -29,7 +29,9 @@ def rule_of(aspect: str, effort: str = "quick", fix: str = "Add `it`.", why: str
     )
 
 
-def evidence(signal: str, path: str, line: int, *, cell: int = 0, name: str = "f", chain: tuple[Link, ...] = ()) -> Evidence:
+def evidence(
+    signal: str, path: str, line: int, *, cell: int = 0, name: str = "f", chain: tuple[Link, ...] = ()
+) -> Evidence:
     reached = Reached(chain, frozenset({"github"}), frozenset({"push"})) if chain else Reached()
     zone = Zone.NOTEBOOK if cell else Zone.SOURCE
     return Evidence(signal, Fact(Kind.CALL, name, Site(path, line, cell), {}, zone, reached))

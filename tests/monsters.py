@@ -69,12 +69,26 @@ PYTHON: dict[str, Callable[[], bytes]] = {
     "dense comparisons": lambda: filled("if a<b:c()\n", 990_000),
     "dense withs": lambda: filled("with a() as b:b.c()\n", 990_000),
     "rebound names": lambda: filled("a=a.b()\n", 990_000),
-    "rebound by turns": lambda: "".join(f"a{n}=a{n - 1}.b\n" for n in range(1, 60_000)).encode() + b"a59999.c()\n",
-    "one scope": lambda: "".join(f"def f{n}():\n global x{n}\n return f{n - 1}(x{n})\n" for n in range(30_000)).encode(),
-    "nested functions": lambda: "".join(" " * n + f"def f{n}():\n" for n in range(90)).encode() + b" " * 90 + b"x()\n",
-    "nested ifs": lambda: "".join(" " * n + f"if a{n}:\n" for n in range(90)).encode() + filled(" " * 90 + "x()\n", 900_000),
-    "nested withs": lambda: "".join(" " * n + f"with a{n}() as b{n}:\n" for n in range(19)).encode() + filled(" " * 19 + "x()\n", 900_000),
-    "nested loops": lambda: "".join(" " * n + f"for a{n} in b():\n" for n in range(19)).encode() + filled(" " * 19 + "x()\n", 900_000),
+    "rebound by turns": lambda: (
+        "".join(f"a{n}=a{n - 1}.b\n" for n in range(1, 60_000)).encode() + b"a59999.c()\n"
+    ),
+    "one scope": lambda: "".join(
+        f"def f{n}():\n global x{n}\n return f{n - 1}(x{n})\n" for n in range(30_000)
+    ).encode(),
+    "nested functions": lambda: (
+        "".join(" " * n + f"def f{n}():\n" for n in range(90)).encode() + b" " * 90 + b"x()\n"
+    ),
+    "nested ifs": lambda: (
+        "".join(" " * n + f"if a{n}:\n" for n in range(90)).encode() + filled(" " * 90 + "x()\n", 900_000)
+    ),
+    "nested withs": lambda: (
+        "".join(" " * n + f"with a{n}() as b{n}:\n" for n in range(19)).encode()
+        + filled(" " * 19 + "x()\n", 900_000)
+    ),
+    "nested loops": lambda: (
+        "".join(" " * n + f"for a{n} in b():\n" for n in range(19)).encode()
+        + filled(" " * 19 + "x()\n", 900_000)
+    ),
     "one long line": lambda: b"x = 1" + filled(" + f(1)", 30_000),
     "long string sums": lambda: b"x = 'a'" + filled(" + 'a'", 6_000),
     "long f-string": lambda: b"x = f'" + filled("{a}", 300_000) + b"'",
@@ -112,8 +126,12 @@ YAML: dict[str, Callable[[], bytes]] = {
     "flat map": lambda: b"\n".join(b"k%d: v" % n for n in range(150_000)),
     "flat list": lambda: filled("- a\n", 750_000),
     "many documents": lambda: filled("---\na: b\n", MEGABYTE),
-    "many workloads": lambda: filled("---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: 2}\n", 1_900_000),
-    "many anchors": lambda: b"\n".join(b"k%d: &a%d {a: *a%d}" % (n, n, n - 1) if n else b"k0: &a0 1" for n in range(20_000)),
+    "many workloads": lambda: filled(
+        "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec: {replicas: 2}\n", 1_900_000
+    ),
+    "many anchors": lambda: b"\n".join(
+        b"k%d: &a%d {a: *a%d}" % (n, n, n - 1) if n else b"k0: &a0 1" for n in range(20_000)
+    ),
     "aliases": lambda: b"a: &a [1,2,3]\nb:\n" + filled("- *a\n", 900_000),
     "colons in flow": lambda: b"[main:app, " + filled("a:b, ", 190_000) + b"]",
     "long scalar": lambda: b"a: " + b"x" * 1_900_000,
@@ -131,11 +149,26 @@ YAML: dict[str, Callable[[], bytes]] = {
     "comments": lambda: filled("# x\n", 1_900_000),
     "UTF-16": lambda: "a: b\n".encode("utf-16"),
     "cron": lambda: b"on: {schedule: [" + filled("{cron: '* * * * *'}, ", 900_000) + b"]}",
-    "workflow of many jobs": lambda: b"on: push\njobs:\n" + b"".join(b"  j%d:\n    needs: [j%d]\n    steps: [{run: 'a && b'}]\n" % (n, n - 1) for n in range(15_000)),
-    "workflow of many steps": lambda: b"on: push\njobs:\n  j:\n    steps:\n" + filled("    - run: python train.py && a | b\n", 1_000_000),
-    "gitlab extends": lambda: b"".join(b"j%d:\n  extends: j%d\n  script: [a]\n" % (n, n + 1) for n in range(10_000)),
-    "gitlab extends itself": lambda: b"j:\n  extends: j\n  script: [a]\n" + b"".join(b"k%d: {extends: [k%d, k%d], script: [a]}\n" % (n, n - 1, n - 1) for n in range(1, 40)),
-    "DVC stages": lambda: b"stages:\n" + b"".join(b"  s%d: {cmd: a, deps: [o%d], outs: [o%d]}\n" % (n, n - 1, n) for n in range(20_000)),
+    "workflow of many jobs": lambda: (
+        b"on: push\njobs:\n"
+        + b"".join(
+            b"  j%d:\n    needs: [j%d]\n    steps: [{run: 'a && b'}]\n" % (n, n - 1) for n in range(15_000)
+        )
+    ),
+    "workflow of many steps": lambda: (
+        b"on: push\njobs:\n  j:\n    steps:\n" + filled("    - run: python train.py && a | b\n", 1_000_000)
+    ),
+    "gitlab extends": lambda: b"".join(
+        b"j%d:\n  extends: j%d\n  script: [a]\n" % (n, n + 1) for n in range(10_000)
+    ),
+    "gitlab extends itself": lambda: (
+        b"j:\n  extends: j\n  script: [a]\n"
+        + b"".join(b"k%d: {extends: [k%d, k%d], script: [a]}\n" % (n, n - 1, n - 1) for n in range(1, 40))
+    ),
+    "DVC stages": lambda: (
+        b"stages:\n"
+        + b"".join(b"  s%d: {cmd: a, deps: [o%d], outs: [o%d]}\n" % (n, n - 1, n) for n in range(20_000))
+    ),
 }
 
 JSON: dict[str, Callable[[], bytes]] = {
@@ -156,7 +189,9 @@ JSON: dict[str, Callable[[], bytes]] = {
     "duplicates": lambda: b"{" + filled('"a":1,', 1_900_000) + b'"a":1}',
     "comments": lambda: filled("// x\n", 1_900_000) + b"{}",
     "open comment": lambda: filled("/*", 1_900_000),
-    "templates": lambda: b'{"Resources": {' + b",".join(b'"r%d":{"Type":"AWS::S3::Bucket"}' % n for n in range(40_000)) + b"}}",
+    "templates": lambda: (
+        b'{"Resources": {' + b",".join(b'"r%d":{"Type":"AWS::S3::Bucket"}' % n for n in range(40_000)) + b"}}"
+    ),
     "dashboard": lambda: b'{"panels": [' + filled('{"targets": [{"expr": "a"}]},', 1_500_000) + b"{}]}",
 }
 
@@ -166,7 +201,9 @@ TOML: dict[str, Callable[[], bytes]] = {
     "deep tables": lambda: b"[" + b".".join([b"a"] * 900) + b"]\nb = 1",
     "many tables": lambda: b"".join(b"[t%d]\na = 1\n" % n for n in range(100_000)),
     "arrays of tables": lambda: filled("[[a]]\nb = 1\n", 1_500_000),
-    "dotted tables": lambda: b"".join(b"[" + b".".join([b"a%d" % n] * 60) + b"]\nb=1\n" for n in range(3_000)),
+    "dotted tables": lambda: b"".join(
+        b"[" + b".".join([b"a%d" % n] * 60) + b"]\nb=1\n" for n in range(3_000)
+    ),
     "flat": lambda: b"".join(b"k%d = 1\n" % n for n in range(150_000)),
     "long list": lambda: b"a = [" + filled("'b', ", 1_900_000) + b"]",
     "long string": lambda: b'a = "' + b"x" * 1_900_000 + b'"',
@@ -175,7 +212,9 @@ TOML: dict[str, Callable[[], bytes]] = {
     "dates": lambda: b"a = 2024-13-45\n",
     "escapes": lambda: b'a = "\\u202e\\u001b"\n',
     "inline tables": lambda: b"a = " + b"{a = " * 5_000 + b"1" + b"}" * 5_000,
-    "dependencies": lambda: b"[project]\ndependencies = [" + filled('"a==1; python_version<\'3\'",\n', 1_900_000) + b"]",
+    "dependencies": lambda: (
+        b"[project]\ndependencies = [" + filled("\"a==1; python_version<'3'\",\n", 1_900_000) + b"]"
+    ),
     "markers": lambda: b"[project]\ndependencies = ['a; " + b"(" * 2_000 + b"']",
 }
 
@@ -226,7 +265,11 @@ def known() -> Iterator[tuple[str, str, bytes]]:
         yield f"{name} in a cell", "a.ipynb", notebook([cell(text), cell("!pip install torch\n%run a.py")])
         yield f"{name} in prose", "a.ipynb", notebook([cell(text, "markdown")])
     yield "many cells", "a.ipynb", notebook([cell("import torch\n!a && b")] * 30_000)
-    yield "odd cells", "a.ipynb", notebook([cell(s) for s in (None, 1, [], [1, None, "x"], {}, [["a"]], True)])
+    yield (
+        "odd cells",
+        "a.ipynb",
+        notebook([cell(s) for s in (None, 1, [], [1, None, "x"], {}, [["a"]], True)]),
+    )
     yield "odd notebooks", "a.ipynb", b'{"cells": {"a": 1}, "metadata": []}'
     yield "cells of cells", "a.ipynb", b'{"worksheets": [{"cells": [' + b'{"cells": [' * 1_000
 

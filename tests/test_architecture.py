@@ -112,7 +112,9 @@ def test_only_the_command_line_prints_or_exits() -> None:
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
-                assert called not in ("print", "sys.exit", "exit", "quit"), f"{module}:{node.lineno} calls {called}"
+                assert called not in ("print", "sys.exit", "exit", "quit"), (
+                    f"{module}:{node.lineno} calls {called}"
+                )
 
 
 def test_only_the_repository_module_starts_processes_or_git() -> None:
@@ -121,6 +123,12 @@ def test_only_the_repository_module_starts_processes_or_git() -> None:
             continue
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import | ast.ImportFrom):
-                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+                names = (
+                    [alias.name for alias in node.names]
+                    if isinstance(node, ast.Import)
+                    else [node.module or ""]
+                )
                 for name in names:
-                    assert name.partition(".")[0] not in ("subprocess", "git", "pty"), f"{module}:{node.lineno}"
+                    assert name.partition(".")[0] not in ("subprocess", "git", "pty"), (
+                        f"{module}:{node.lineno}"
+                    )

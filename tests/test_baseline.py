@@ -49,7 +49,7 @@ def train(
 '''
 
 
-def audited(run: Run, history: History, *words: object) -> dict[str, Any]:  # noqa: F811
+def audited(run: Run, history: History, *words: object) -> dict[str, Any]:
     ran = run("audit", history.root, "--format", "json", *words)
     assert ran.code in (0, 1), ran.err
     document = json.loads(ran.out)
@@ -58,7 +58,7 @@ def audited(run: Run, history: History, *words: object) -> dict[str, Any]:  # no
 
 
 @pytest.fixture
-def history(tmp_path: Path, run: Run) -> History:  # noqa: F811
+def history(tmp_path: Path, run: Run) -> History:
     """A repository whose findings are recorded."""
     made = History(tmp_path / "shop")
     made.commit({"requirements.txt": "scikit-learn==1.5.0\nmlflow==2.14.1\n", "src/train.py": TRAIN})
@@ -67,7 +67,7 @@ def history(tmp_path: Path, run: Run) -> History:  # noqa: F811
     return made
 
 
-def test_what_is_recorded_is_held_back_and_counted(history: History, run: Run) -> None:  # noqa: F811
+def test_what_is_recorded_is_held_back_and_counted(history: History, run: Run) -> None:
     document = audited(run, history, "--fail-on", "minor")
     assert document["baseline"]["hidden"] > 20
     assert document["baseline"]["new"] == {"aspects": [], "places": []}
@@ -80,7 +80,7 @@ def test_what_is_recorded_is_held_back_and_counted(history: History, run: Run) -
     assert sarif["runs"][0]["results"] == []
 
 
-def test_without_the_baseline_all_findings_are_told(history: History, run: Run) -> None:  # noqa: F811
+def test_without_the_baseline_all_findings_are_told(history: History, run: Run) -> None:
     document = audited(run, history, "--no-baseline", "--fail-on", "minor")
     assert document["baseline"] is None
     assert not document["thresholds"][0]["held"]
@@ -97,7 +97,7 @@ def test_without_the_baseline_all_findings_are_told(history: History, run: Run) 
     ],
     ids=["reformatted", "moved down", "renamed", "renamed and reformatted"],
 )
-def test_formatting_and_moves_make_nothing_new(history: History, run: Run, changes: Any) -> None:  # noqa: F811
+def test_formatting_and_moves_make_nothing_new(history: History, run: Run, changes: Any) -> None:
     history.commit(changes)
     baseline = audited(run, history)["baseline"]
     assert baseline["new"] == {"aspects": [], "places": []}
@@ -105,7 +105,7 @@ def test_formatting_and_moves_make_nothing_new(history: History, run: Run, chang
 
 
 @pytest.mark.parametrize("path", ["copy/train.py", "src/train2.py"])
-def test_a_copy_is_new_and_fails_the_gate(history: History, run: Run, path: str) -> None:  # noqa: F811
+def test_a_copy_is_new_and_fails_the_gate(history: History, run: Run, path: str) -> None:
     history.commit({path: TRAIN})
     document = audited(run, history, "--fail-on", "major")
     assert [row["path"] for row in document["line_findings"]] == [path]
@@ -113,7 +113,7 @@ def test_a_copy_is_new_and_fails_the_gate(history: History, run: Run, path: str)
     assert not document["thresholds"][0]["held"]
 
 
-def test_a_verdict_that_gets_worse_is_new_and_one_that_gets_better_is_not(history: History, run: Run) -> None:  # noqa: F811
+def test_a_verdict_that_gets_worse_is_new_and_one_that_gets_better_is_not(history: History, run: Run) -> None:
     recorded = json.loads((history.root / NAME).read_text())
     for row in recorded["findings"]:
         if row["aspect"] == "data/versioning":
@@ -124,7 +124,7 @@ def test_a_verdict_that_gets_worse_is_new_and_one_that_gets_better_is_not(histor
     assert audited(run, history)["baseline"]["new"]["aspects"] == ["data/versioning"]
 
 
-def test_what_is_gone_is_named_and_update_takes_it_out(history: History, run: Run) -> None:  # noqa: F811
+def test_what_is_gone_is_named_and_update_takes_it_out(history: History, run: Run) -> None:
     before = json.loads((history.root / NAME).read_text())["findings"]
     history.commit({"src/train.py": TRAIN.replace("split(x, y)", "split(x, y, random_state=7)"), "copy/train.py": TRAIN,
                     "src/seeded.py": "import random\nrandom.seed(7)\n"})  # fmt: skip
@@ -140,7 +140,7 @@ def test_what_is_gone_is_named_and_update_takes_it_out(history: History, run: Ru
     assert [row["path"] for row in audited(run, history)["baseline"]["new"]["places"]] == ["copy/train.py"]
 
 
-def test_a_baseline_never_grows_unless_it_is_forced(history: History, run: Run) -> None:  # noqa: F811
+def test_a_baseline_never_grows_unless_it_is_forced(history: History, run: Run) -> None:
     history.commit({"copy/train.py": TRAIN})
     before = (history.root / NAME).read_bytes()
     ran = run("baseline", "write", history.root)
@@ -150,13 +150,13 @@ def test_a_baseline_never_grows_unless_it_is_forced(history: History, run: Run) 
     assert audited(run, history)["baseline"]["new"]["places"] == []
 
 
-def test_the_baseline_of_a_commit_belongs_to_that_commit(history: History, run: Run) -> None:  # noqa: F811
+def test_the_baseline_of_a_commit_belongs_to_that_commit(history: History, run: Run) -> None:
     history.commit({NAME: None})
     assert run("audit", history.root).code == 2
     assert audited(run, history, "--rev", "HEAD~1")["baseline"]["hidden"] > 20
 
 
-def test_a_change_that_grows_its_own_baseline_is_judged_by_the_base(history: History, run: Run) -> None:  # noqa: F811
+def test_a_change_that_grows_its_own_baseline_is_judged_by_the_base(history: History, run: Run) -> None:
     history.commit({"copy/train.py": TRAIN})
     run("baseline", "write", history.root, "--force")
     assert audited(run, history)["baseline"]["new"]["places"] == []
@@ -169,7 +169,9 @@ def test_a_change_that_grows_its_own_baseline_is_judged_by_the_base(history: His
 
 def test_what_is_written_is_read_again() -> None:
     place = Place("cicd/supply-chain", "uses it", 'a "b"\\', "src/ü.py")
-    baseline = Baseline({"data/lineage": "missing"}, (place, place), {"src/ü.py": (1, 2, 2**32 - 1)}, "c" * 40)
+    baseline = Baseline(
+        {"data/lineage": "missing"}, (place, place), {"src/ü.py": (1, 2, 2**32 - 1)}, "c" * 40
+    )
     text = written(baseline, "0")
     assert read(text.encode()) == baseline
     assert len(text.splitlines()) == 12  # a finding a line
@@ -199,8 +201,14 @@ def test_a_file_that_is_gone_hides_nothing_in_one_that_is_not_like_it() -> None:
         (b"[]", "b.json:1: no baseline: "),
         (b'{"version": 2, "findings": []}', "b.json:1: a baseline of version 2; "),
         (b'{"version": 1, "findings": [3]}', "b.json:1: finding 1: an object with an aspect is expected"),
-        (b'{"version": 1, "findings": [{"aspect": "a", "verdict": "bad"}]}', "b.json:1: finding 1: unknown verdict 'bad'"),
-        (b'{"version": 1, "findings": [{"aspect": "a", "signal": 1, "name": "", "path": ""}]}', "b.json:1: finding 1: signal"),
+        (
+            b'{"version": 1, "findings": [{"aspect": "a", "verdict": "bad"}]}',
+            "b.json:1: finding 1: unknown verdict 'bad'",
+        ),
+        (
+            b'{"version": 1, "findings": [{"aspect": "a", "signal": 1, "name": "", "path": ""}]}',
+            "b.json:1: finding 1: signal",
+        ),
         (
             b'{"version": 1, "findings": [{"aspect": "a", "signal": "s", "name": "", "path": "", "count": 99999999}]}',
             "b.json:1: finding 1: signal",

@@ -19,17 +19,31 @@ from mlops_audit.records import pack_of, plain_pack
 from mlops_audit.report import render
 from mlops_audit.tree import Tree
 
-TRAIN = "import mlflow\n\nfrom sklearn.svm import SVC\n\nmodel = SVC().fit(x, y)\nmlflow.log_metric('r2', 1)\n"
+TRAIN = (
+    "import mlflow\n\nfrom sklearn.svm import SVC\n\nmodel = SVC().fit(x, y)\nmlflow.log_metric('r2', 1)\n"
+)
 TEXTS = (
     TRAIN, TRAIN + "mlflow.log_param('depth', 3)\n", "def broken(:\n", "", "x = 1\n", "# Title\n\n## Limitations\n\nToo few rows.\n",
     "on: push\njobs:\n  a:\n    steps:\n      - run: python src/train.py\n", "a: [\n", "[project]\nname = 'x'\n",
     '{"cells": [{"cell_type": "code", "source": ["import wandb\\n", "wandb.init()"]}]}',
 )  # fmt: skip
-PATHS = ("src/train.py", "src/other.py", "README.md", ".github/workflows/ci.yml", "pyproject.toml", "look.ipynb", "tests/test_a.py")
+PATHS = (
+    "src/train.py",
+    "src/other.py",
+    "README.md",
+    ".github/workflows/ci.yml",
+    "pyproject.toml",
+    "look.ipynb",
+    "tests/test_a.py",
+)
 
 
 def git(root: Path, *words: str) -> None:
-    subprocess.run(["git", "-C", root, "-c", "user.name=n", "-c", "user.email=e@x", *words], check=True, capture_output=True)
+    subprocess.run(
+        ["git", "-C", root, "-c", "user.name=n", "-c", "user.email=e@x", *words],
+        check=True,
+        capture_output=True,
+    )
 
 
 def report(root: Path, cache: Cache | None, rev: str | None = None) -> str:
@@ -41,11 +55,18 @@ def report(root: Path, cache: Cache | None, rev: str | None = None) -> str:
 
 
 EDITS = st.lists(
-    st.tuples(st.sampled_from(PATHS), st.sampled_from((*TEXTS, None)), st.sampled_from(("", "", "add", "commit"))), max_size=4
+    st.tuples(
+        st.sampled_from(PATHS), st.sampled_from((*TEXTS, None)), st.sampled_from(("", "", "add", "commit"))
+    ),
+    max_size=4,
 )
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=5,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 @given(EDITS)
 def test_after_any_edits_the_report_is_the_one_of_a_run_that_knows_nothing(
     tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, str | None, str]]

@@ -111,8 +111,14 @@ def test_gates_decide_the_exit_code_whatever_the_format(
     ("files", "reason"),
     [
         ({}, "there are no files"),
-        ({"README.md": "# We train models with MLflow\n", "docs/a.md": "x\n"}, "only documents, no code (2 files)"),
-        ({"setup.py": "from setuptools import setup\nsetup()\n", "a/b.py": "print(1)\n"}, "no sign of machine learning"),
+        (
+            {"README.md": "# We train models with MLflow\n", "docs/a.md": "x\n"},
+            "only documents, no code (2 files)",
+        ),
+        (
+            {"setup.py": "from setuptools import setup\nsetup()\n", "a/b.py": "print(1)\n"},
+            "no sign of machine learning",
+        ),
     ],
 )
 def test_nothing_to_audit_exits_3_and_says_why_in_one_line(
@@ -186,7 +192,9 @@ def test_an_interrupt_exits_130(project: Path) -> None:
         "sys.modules['mlops_audit.audit'].audit = audit\n"
         f"c.main(['audit', {str(project)!r}])"
     )
-    with subprocess.Popen([sys.executable, "-c", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", slow], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"started\n"
         time.sleep(0.1)
@@ -196,7 +204,9 @@ def test_an_interrupt_exits_130(project: Path) -> None:
 
 def test_a_closed_pipe_is_silent(project: Path) -> None:
     command = f"{sys.executable} -m mlops_audit audit {project} --format json | head -c 1"
-    ran = subprocess.run(["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        ["bash", "-c", f"{command}; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True, check=False
+    )
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "{", "")
 
 
@@ -204,22 +214,31 @@ def test_a_closed_pipe_is_silent(project: Path) -> None:
 
 
 def test_outputs_are_whole_files_beside_the_report_on_stdout(run: Run, project: Path, tmp_path: Path) -> None:
-    ran = run("audit", project, "--output", f"json={tmp_path}/a.json", "--output", f"sarif={tmp_path}/a.sarif")
+    ran = run(
+        "audit", project, "--output", f"json={tmp_path}/a.json", "--output", f"sarif={tmp_path}/a.sarif"
+    )
     assert ran.code == 0
     assert json.loads((tmp_path / "a.json").read_text())["project"] == "shop"
     assert json.loads((tmp_path / "a.sarif").read_text())["version"] == "2.1.0"
-    assert ran.err.splitlines() == [f"mlops-audit: wrote json to {tmp_path}/a.json", f"mlops-audit: wrote sarif to {tmp_path}/a.sarif"]
+    assert ran.err.splitlines() == [
+        f"mlops-audit: wrote json to {tmp_path}/a.json",
+        f"mlops-audit: wrote sarif to {tmp_path}/a.sarif",
+    ]
     assert not [p.name for p in tmp_path.iterdir() if p.name.endswith(".tmp")]
     assert run("audit", project, "-q", "--output", f"json={tmp_path}/a.json").err == ""
 
 
-def test_an_output_that_cannot_be_written_exits_2_before_anything_is_audited(run: Run, project: Path, tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written_exits_2_before_anything_is_audited(
+    run: Run, project: Path, tmp_path: Path
+) -> None:
     for target in (tmp_path / "absent/a.json", tmp_path):
         ran = run("audit", project, "--output", f"json={target}")
         assert (ran.code, ran.out) == (2, "")
 
 
-def test_an_output_never_follows_a_link_that_the_audited_folder_lays(run: Run, project: Path, tmp_path: Path) -> None:
+def test_an_output_never_follows_a_link_that_the_audited_folder_lays(
+    run: Run, project: Path, tmp_path: Path
+) -> None:
     precious = tmp_path / "precious"
     precious.write_text("mine")
     (project / "report.json").symlink_to(precious)
@@ -274,7 +293,9 @@ def test_a_broken_configuration_exits_2_with_all_faults(run: Run, project: Path)
 
 
 def test_a_disabled_aspect_does_not_apply_and_shows_its_reason(run: Run, project: Path) -> None:
-    (project / "pyproject.toml").write_text('[tool.mlops-audit.disable]\n"data/versioning" = "public toy data"\n')
+    (project / "pyproject.toml").write_text(
+        '[tool.mlops-audit.disable]\n"data/versioning" = "public toy data"\n'
+    )
     report = json.loads(run("audit", project, "--format", "json").out)
     assert report["pillars"][0]["aspects"][0]["verdict"] == "na"
     assert report["disabled"] == [{"aspect": "data/versioning", "reason": "public toy data"}]
@@ -290,7 +311,10 @@ def test_excluded_paths_are_not_read_and_said_to_be_left_out(run: Run, project: 
 
 
 def test_a_profile_asks_its_aspects_too(run: Run, project: Path) -> None:
-    plain, asked = (json.loads(run("audit", project, "--format", "json", *more).out) for more in ((), ("--profile", "uk-gov")))
+    plain, asked = (
+        json.loads(run("audit", project, "--format", "json", *more).out)
+        for more in ((), ("--profile", "uk-gov"))
+    )
     assert "uk-gov" not in plain["kinds"]
     assert "uk-gov" in asked["kinds"]
 
@@ -398,7 +422,12 @@ def test_version_is_one_line(run: Run) -> None:
 
 def test_nothing_is_imported_from_the_folder_it_is_started_in(project: Path) -> None:
     trap = "open('trapped', 'w').close()\nraise SystemExit(99)\n"
-    laid_out(project, dict.fromkeys(("click.py", "tomli.py", "jinja2.py", "rich/__init__.py", "git.py", "difflib.py"), trap))
+    laid_out(
+        project,
+        dict.fromkeys(
+            ("click.py", "tomli.py", "jinja2.py", "rich/__init__.py", "git.py", "difflib.py"), trap
+        ),
+    )
     ran = program("audit", ".", cwd=project)
     assert ran.returncode == 0, ran.stderr
     assert not (project / "trapped").exists()
@@ -417,8 +446,18 @@ def test_the_public_face_is_there_in_any_order_of_imports() -> None:
 
 def test_a_commit_is_read_with_its_own_configuration(run: Run, project: Path) -> None:
     def git(*arguments: str) -> None:
-        identity = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b"}
-        subprocess.run(["git", "-C", str(project), *arguments], check=True, env={**os.environ, **identity}, capture_output=True)
+        identity = {
+            "GIT_AUTHOR_NAME": "a",
+            "GIT_AUTHOR_EMAIL": "a@b",
+            "GIT_COMMITTER_NAME": "a",
+            "GIT_COMMITTER_EMAIL": "a@b",
+        }
+        subprocess.run(
+            ["git", "-C", str(project), *arguments],
+            check=True,
+            env={**os.environ, **identity},
+            capture_output=True,
+        )
 
     git("init", "-q")
     (project / ".mlops-audit.toml").write_text("fail-below-maturity = 4\n")

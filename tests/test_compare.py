@@ -90,8 +90,12 @@ def test_a_reformatted_text_is_alike_and_another_is_not() -> None:
 
 def test_of_two_copies_only_one_is_the_renamed_file() -> None:
     known = sketch(SEEDED)
-    assert renames({"src/train.py": known}, {"one/train.py": known, "two/train.py": known}) == {"src/train.py": "one/train.py"}
-    assert renames({"src/train.py": known}, {"lib/x.py": known, "lib/train.py": known}) == {"src/train.py": "lib/train.py"}
+    assert renames({"src/train.py": known}, {"one/train.py": known, "two/train.py": known}) == {
+        "src/train.py": "one/train.py"
+    }
+    assert renames({"src/train.py": known}, {"lib/x.py": known, "lib/train.py": known}) == {
+        "src/train.py": "lib/train.py"
+    }
 
 
 def test_a_file_renamed_and_edited_keeps_its_findings(history: History) -> None:
@@ -106,9 +110,11 @@ def test_a_copied_folder_brings_its_findings(history: History) -> None:
     base = history.commit({"requirements.txt": "scikit-learn\nmlflow\n", "src/train.py": TRAIN})
     head = history.commit({"old/train.py": TRAIN})
     new = between(history, base, head)["findings"]["new"]
-    assert [(row["path"], row["line"], row["signal"]) for row in new if row["aspect"] == "model/reproducible-training"] == [
-        ("old/train.py", 6, "splits without a seed")
-    ]
+    assert [
+        (row["path"], row["line"], row["signal"])
+        for row in new
+        if row["aspect"] == "model/reproducible-training"
+    ] == [("old/train.py", 6, "splits without a seed")]
 
 
 # ------------------------------------------------------------------------------------------------ verdicts
@@ -139,7 +145,9 @@ def test_the_evidence_that_went_is_named_with_its_line(history: History) -> None
     document = between(history, base, head, regressions=("aspect",))
     row = next(row for row in document["aspects"] if row["id"] == "model/experiment-tracking")
     assert (row["before"], row["direction"]) == ("pass", "lost")
-    assert {(piece["path"], piece["line"]) for piece in row["went"]} == {("src/train.py", n) for n in (9, 10, 11)}
+    assert {(piece["path"], piece["line"]) for piece in row["went"]} == {
+        ("src/train.py", n) for n in (9, 10, 11)
+    }
     assert "model/experiment-tracking" in document["regressions"]["aspect"]
     assert document["failed"] == ["aspect"]
 
@@ -149,12 +157,20 @@ def test_uncommitted_work_is_the_head(history: History) -> None:
     history.write({"src/train.py": LOGGED})
     document = between(history, base, None)
     assert document["head"]["name"] == "work tree"
-    assert next(row["id"] for row in document["aspects"] if row["direction"] == "gained") == "model/experiment-tracking"
+    assert (
+        next(row["id"] for row in document["aspects"] if row["direction"] == "gained")
+        == "model/experiment-tracking"
+    )
 
 
 def test_a_gain_pays_for_no_loss(history: History) -> None:
     """One aspect of the pillar comes, a heavier one goes, and each is told."""
-    base = history.commit({"requirements.txt": "scikit-learn\nmlflow\n", "src/train.py": LOGGED.replace(", random_state=7)", ")")})
+    base = history.commit(
+        {
+            "requirements.txt": "scikit-learn\nmlflow\n",
+            "src/train.py": LOGGED.replace(", random_state=7)", ")"),
+        }
+    )
     head = history.commit({"src/train.py": SEEDED})
     document = between(history, base, head, regressions=("aspect",))
     assert document["failed"] == ["aspect"]
@@ -237,7 +253,10 @@ def test_the_comment_has_its_marker_and_stays_below_the_limit(history: History) 
     piece = document["aspects"][0]["went"] or document["aspects"][1]["went"]
     long = dict(piece[0]) | {"path": "x" * 3000, "name": "y" * 300}
     for row in document["aspects"]:
-        row["direction"], row["went"] = "lost", [long | {"signal": f"signal {n}", "against": False} for n in range(40)]
+        row["direction"], row["went"] = (
+            "lost",
+            [long | {"signal": f"signal {n}", "against": False} for n in range(40)],
+        )
     document["findings"]["new"] = [
         {"aspect": "data/lineage", "title": "t", "verdict": "missing", "cell": 0, "line": 1, "path": "z" * 2000, "signal": "s",
          "name": "n"}
@@ -280,7 +299,7 @@ def test_colour_changes_nothing_but_colour(history: History) -> None:
 
 
 @pytest.fixture
-def reports(history: History, run: Run, tmp_path: Path) -> tuple[Path, Path]:  # noqa: F811
+def reports(history: History, run: Run, tmp_path: Path) -> tuple[Path, Path]:
     history.commit({"requirements.txt": "scikit-learn\nmlflow\n", "src/train.py": LOGGED})
     run("audit", history.root, "--output", f"json={tmp_path / 'before.json'}", "-q")
     history.commit({"src/train.py": TRAIN})
@@ -289,7 +308,9 @@ def reports(history: History, run: Run, tmp_path: Path) -> tuple[Path, Path]:  #
 
 
 def test_two_reports_are_compared_as_their_revisions_are(
-    reports: tuple[Path, Path], history: History, run: Run  # noqa: F811
+    reports: tuple[Path, Path],
+    history: History,
+    run: Run,
 ) -> None:
     ran = run("compare", *reports, "--format", "json", "--fail-on-regression", "aspect")
     assert ran.code == 1
@@ -331,10 +352,14 @@ def test_no_report_is_one_clear_line(data: bytes) -> None:
 # ------------------------------------------------------------------------------------------------ command line
 
 
-def test_a_change_is_judged_by_the_configuration_of_its_base(history: History, run: Run) -> None:  # noqa: F811
+def test_a_change_is_judged_by_the_configuration_of_its_base(history: History, run: Run) -> None:
     base = history.commit({"requirements.txt": "scikit-learn\nmlflow\n", "src/train.py": LOGGED})
-    history.commit({"src/train.py": TRAIN, ".mlops-audit.toml": '[disable]\n"model/experiment-tracking" = "later"\n'})
-    ran = run("compare", base, "HEAD", "-C", history.root, "--format", "json", "--fail-on-regression", "aspect")
+    history.commit(
+        {"src/train.py": TRAIN, ".mlops-audit.toml": '[disable]\n"model/experiment-tracking" = "later"\n'}
+    )
+    ran = run(
+        "compare", base, "HEAD", "-C", history.root, "--format", "json", "--fail-on-regression", "aspect"
+    )
     assert ran.code == 1
     document = json.loads(ran.out)
     assert "model/experiment-tracking" in document["regressions"]["aspect"]
@@ -342,7 +367,7 @@ def test_a_change_is_judged_by_the_configuration_of_its_base(history: History, r
     assert "regression: aspect" in ran.err
 
 
-def test_with_the_merge_base_what_others_gained_is_no_loss(history: History, run: Run) -> None:  # noqa: F811
+def test_with_the_merge_base_what_others_gained_is_no_loss(history: History, run: Run) -> None:
     history.commit({"requirements.txt": "scikit-learn\nmlflow\n", "src/train.py": SEEDED})
     history.git("checkout", "-q", "-b", "work")
     history.commit({"README.md": "# Shop\n"})
@@ -354,7 +379,9 @@ def test_with_the_merge_base_what_others_gained_is_no_loss(history: History, run
 
 
 @pytest.mark.parametrize("words", [("nowhere",), ("HEAD", "nowhere"), ("--output=/etc",)])
-def test_a_revision_that_is_none_is_one_clear_line(history: History, run: Run, words: tuple[str, ...]) -> None:  # noqa: F811
+def test_a_revision_that_is_none_is_one_clear_line(
+    history: History, run: Run, words: tuple[str, ...]
+) -> None:
     history.commit({"src/train.py": TRAIN})
     ran = run("compare", *words, "-C", history.root)
     assert (ran.code, ran.out) == (2, "")
@@ -365,5 +392,11 @@ def test_a_path_that_was_just_named_is_not_named_again() -> None:
     def piece(path: str, line: int, cell: int = 0) -> Document:
         return {"path": path, "line": line, "cell": cell}
 
-    told = Told("came", "s", "", (piece("a.py", 1), piece("a.py", 9), piece("b.ipynb", 2, 3), piece("b.ipynb", 4, 5)), 0)
+    told = Told(
+        "came",
+        "s",
+        "",
+        (piece("a.py", 1), piece("a.py", 9), piece("b.ipynb", 2, 3), piece("b.ipynb", 4, 5)),
+        0,
+    )
     assert told.labels == ["a.py:1", ":9", "b.ipynb#cell3:2", "#cell5:4"]

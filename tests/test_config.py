@@ -51,7 +51,10 @@ def test_pyproject_holds_it_in_its_own_table_only() -> None:
 
 
 def test_the_own_file_wins_over_pyproject() -> None:
-    files = {".mlops-audit.toml": b"fail-below-maturity = 1", "pyproject.toml": b"[tool.mlops-audit]\nfail-below-maturity = 3"}
+    files = {
+        ".mlops-audit.toml": b"fail-below-maturity = 1",
+        "pyproject.toml": b"[tool.mlops-audit]\nfail-below-maturity = 3",
+    }
     assert config.of_repository(files.get).maturity == 1
 
 
@@ -93,7 +96,10 @@ def test_faults_come_all_at_once_in_the_order_of_lines() -> None:
 
 
 def test_rule_packs_are_never_taken_from_the_audited_repository() -> None:
-    for text, file in (("rules = ['x']", ".mlops-audit.toml"), ("[tool.mlops-audit]\nrules = ['x']", "pyproject.toml")):
+    for text, file in (
+        ("rules = ['x']", ".mlops-audit.toml"),
+        ("[tool.mlops-audit]\nrules = ['x']", "pyproject.toml"),
+    ):
         (fault,) = faults(text, file)
         assert "'rules' is not taken from the audited repository" in fault
 
@@ -106,7 +112,9 @@ def test_the_user_may_name_rule_packs_beside_their_own_configuration(tmp_path: P
 
 
 def test_the_nearer_configuration_wins_and_lists_are_joined() -> None:
-    below = Config(maturity=3, scores={"total": 5.0, "data": 2.0}, severity="minor", exclude=("a",), profile="uk-gov")
+    below = Config(
+        maturity=3, scores={"total": 5.0, "data": 2.0}, severity="minor", exclude=("a",), profile="uk-gov"
+    )
     above = Config(maturity=0, scores={"data": 4.0}, exclude=("b",))
     joined = above.over(below)
     assert (joined.maturity, joined.severity, joined.profile) == (0, "minor", "uk-gov")

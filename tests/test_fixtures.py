@@ -101,14 +101,20 @@ def test_there_is_a_sample_of_every_level_and_of_what_is_special() -> None:
 def test_every_verdict_is_the_one_that_a_careful_reader_gives(name: str) -> None:
     found = {aspect: str(verdict) for aspect, verdict in verdicts(audited(name).findings).items()}
     asked = {aspect for aspect, verdict in found.items() if verdict != "na"}
-    wanted = {aspect: expected(name).verdicts.get(aspect, "missing") for aspect in asked | set(expected(name).verdicts)}
+    wanted = {
+        aspect: expected(name).verdicts.get(aspect, "missing")
+        for aspect in asked | set(expected(name).verdicts)
+    }
     assert {a: v for a, v in found.items() if a in wanted} == wanted
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_level_and_kinds_are_those_of_a_careful_reader(name: str) -> None:
     report = audited(name)
-    assert (report.maturity.level.level, frozenset(report.kinds)) == (expected(name).level, expected(name).kinds)
+    assert (report.maturity.level.level, frozenset(report.kinds)) == (
+        expected(name).level,
+        expected(name).kinds,
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,7 +133,9 @@ def test_every_file_can_be_read(name: str) -> None:
 
 def test_naming_every_practice_earns_next_to_nothing() -> None:
     report = audited("paper-tiger")
-    assert {pillar: score for pillar, score in report.pillars.items() if score is not None and score > 1.0} == {}
+    assert {
+        pillar: score for pillar, score in report.pillars.items() if score is not None and score > 1.0
+    } == {}
     assert not [finding.aspect.id for finding in report.findings if finding.verdict is Verdict.PASS]
 
 
@@ -138,7 +146,10 @@ def test_two_half_done_projects_do_not_add_up() -> None:
     mixed = {
         aspect: found
         for aspect, finding in whole.items()
-        if len(found := projects & {evidence.fact.site.path.partition("/")[0] for evidence in finding.evidence}) > 1
+        if len(
+            found := projects & {evidence.fact.site.path.partition("/")[0] for evidence in finding.evidence}
+        )
+        > 1
     }
     assert mixed == {}
 
@@ -147,7 +158,10 @@ def test_two_half_done_projects_do_not_add_up() -> None:
 
 NOTHING = {
     "empty": {},
-    "prose": {"README.md": "# Our models\n\nWe train and serve models.\n", "docs/mlops.md": "# MLOps\n\nMLflow.\n"},
+    "prose": {
+        "README.md": "# Our models\n\nWe train and serve models.\n",
+        "docs/mlops.md": "# MLOps\n\nMLflow.\n",
+    },
     "web shop": {
         "shop/app.py": "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get('/')\ndef home():\n    return 'hello'\n",
         "requirements.txt": "flask==3.0.3\n",
@@ -247,7 +261,9 @@ def with_dead_automation(name: str) -> Report:
 
 @pytest.mark.parametrize("name", AUTOMATION)
 def test_automation_that_never_runs_passes_no_more_than_automation_that_is_not_there(name: str) -> None:
-    gone, dead = (set(changed(name, r, Verdict.PASS)) for r in (without_automation(name), with_dead_automation(name)))
+    gone, dead = (
+        set(changed(name, r, Verdict.PASS)) for r in (without_automation(name), with_dead_automation(name))
+    )
     assert gone == dead
     assert gone or name == "level-1"  # its workflow lints, which passes nothing
 
@@ -257,7 +273,11 @@ def test_without_its_automation_a_repository_loses_only_what_hung_on_it(name: st
     report = without_automation(name)
     lost = {**changed(name, report, Verdict.PASS), **changed(name, report, Verdict.PARTIAL)}
     assert [aspect for aspect, finding in lost.items() if not places(finding) & set(AUTOMATION[name])] == []
-    higher = [a for a, v in verdicts(report.findings).items() if ORDER.get(v, 3) > ORDER.get(findings(audited(name))[a].verdict, 3)]
+    higher = [
+        a
+        for a, v in verdicts(report.findings).items()
+        if ORDER.get(v, 3) > ORDER.get(findings(audited(name))[a].verdict, 3)
+    ]
     assert higher == []
 
 

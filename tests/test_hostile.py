@@ -24,7 +24,9 @@ from mlops_audit.tree import Tree
 
 HERE = Path(__file__).resolve().parent
 FORMATS = [name for name in report.FORMATS if name != "json"]
-BARE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a terminal's control characters; ours are line feeds and no more
+BARE = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)  # a terminal's control characters; ours are line feeds and no more
 
 
 @pytest.fixture
@@ -66,7 +68,9 @@ def test_a_hostile_repository_is_audited_or_refused_in_one_line(case: hostile.Ca
     case.build(root)
     places = {name: root.parent / f"report.{name}" for name in FORMATS}
     outputs = [word for name, place in places.items() for word in ("--output", f"{name}={place}")]
-    code, out, err = hostile.run(case, root, "--format", "json", *outputs, *(["--strict"] if case.strict else []))
+    code, out, err = hostile.run(
+        case, root, "--format", "json", *outputs, *(["--strict"] if case.strict else [])
+    )
     said = err.decode()
     assert not [*root.parent.glob("MARKER*"), *root.glob("MARKER"), *root.glob("*/MARKER")]
     assert "Traceback" not in said
@@ -80,7 +84,9 @@ def test_a_hostile_repository_is_audited_or_refused_in_one_line(case: hostile.Ca
     if code == 3:
         return
     document = json.loads(out)
-    Draft202012Validator(json.loads((data_folder("reports") / "report.schema.json").read_text())).validate(document)
+    Draft202012Validator(json.loads((data_folder("reports") / "report.schema.json").read_text())).validate(
+        document
+    )
     reasons = [problem["reason"] for problem in document["problems"]]
     if case.skipped:
         assert any(case.skipped in reason for reason in reasons), reasons
@@ -93,8 +99,12 @@ def test_a_hostile_repository_is_audited_or_refused_in_one_line(case: hostile.Ca
         for token in hostile.TOKENS:
             assert token not in text, f"{name} shows {token}"
         if case.skipped:
-            assert "skipped" in text or name in ("badge", "badge-json", "csv", "gitlab", "junit", "github"), name
-    Draft7Validator(json.loads((HERE / "data/sarif-2.1.0.json").read_text())).validate(json.loads(texts["sarif"]))
+            assert "skipped" in text or name in ("badge", "badge-json", "csv", "gitlab", "junit", "github"), (
+                name
+            )
+    Draft7Validator(json.loads((HERE / "data/sarif-2.1.0.json").read_text())).validate(
+        json.loads(texts["sarif"])
+    )
     if case.strict:
         assert document["counts"]["verdicts"]["unknown"] > 0
         assert "unknown" in texts["markdown"]
@@ -113,7 +123,9 @@ def harmless(text: str) -> None:
 # -------------------------------------------------------------------------------------------------- what else it says
 
 
-def audited(root: Path, *arguments: str, environment: dict[str, str] | None = None) -> tuple[int, dict[str, Any], str]:
+def audited(
+    root: Path, *arguments: str, environment: dict[str, str] | None = None
+) -> tuple[int, dict[str, Any], str]:
     case = hostile.Case("", lambda root: None, environment=environment or {})
     code, out, err = hostile.run(case, root, "--format", "json", *arguments)
     return code, json.loads(out) if out else {}, err.decode()
@@ -205,7 +217,10 @@ def test_the_report_names_what_was_disabled_and_by_whom(root: Path) -> None:
     assert document["configured_by"] == [] == document["disabled"]
 
 
-@pytest.mark.parametrize("build", [hostile.committed, hostile.odd_names_committed, hostile.text_that_attacks_readers, hostile.notebooks])
+@pytest.mark.parametrize(
+    "build",
+    [hostile.committed, hostile.odd_names_committed, hostile.text_that_attacks_readers, hostile.notebooks],
+)
 def test_a_work_tree_and_its_commit_give_the_same_report(build: Any, root: Path) -> None:
     build(root)
     if not (root / ".git").exists():

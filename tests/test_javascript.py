@@ -26,7 +26,9 @@ def calls(text: str, path: str = "app/main.ts") -> list[str]:
 
 
 def typed(text: str, name: str) -> Fact:
-    (found,) = [fact for fact in facts(text, "infra/stack.ts") if fact.kind is Kind.RESOURCE and fact.name == name]
+    (found,) = [
+        fact for fact in facts(text, "infra/stack.ts") if fact.kind is Kind.RESOURCE and fact.name == name
+    ]
     return found
 
 
@@ -66,7 +68,13 @@ new Client("id", { a: { b: [1, 2], "c-d": `x${y}` }, list: [{ k: "v" }, { k: "w"
 
 
 def test_imports_name_their_module_and_relative_ones_say_so() -> None:
-    found = [f for f in facts('import a from "pkg/sub";\nimport { b } from "./b";\nexport * from "c";\nconst d = require("d")') if f.kind is Kind.IMPORT]
+    found = [
+        f
+        for f in facts(
+            'import a from "pkg/sub";\nimport { b } from "./b";\nexport * from "c";\nconst d = require("d")'
+        )
+        if f.kind is Kind.IMPORT
+    ]
     assert [(f.name, f.site.line, "relative" in f.traits) for f in found] == [
         ("pkg/sub", 1, False), ("./b", 2, True), ("c", 3, False), ("d", 4, False),
     ]  # fmt: skip

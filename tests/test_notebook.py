@@ -14,7 +14,10 @@ PYTHON = {"kernelspec": {"language": "python", "name": "python3"}}
 
 
 def notebook_of(*cells: str, metadata: object = PYTHON, kind: str = "code") -> bytes:
-    rows = [{"cell_type": kind, "source": cell.splitlines(keepends=True), "outputs": [{"text": "mlflow.out()"}]} for cell in cells]
+    rows = [
+        {"cell_type": kind, "source": cell.splitlines(keepends=True), "outputs": [{"text": "mlflow.out()"}]}
+        for cell in cells
+    ]
     return json.dumps({"cells": rows, "metadata": metadata, "nbformat": 4}).encode()
 
 
@@ -23,7 +26,9 @@ def facts_of(data: bytes, kind: Kind = Kind.CALL, path: str = "notebooks/train.i
     return sorted(found, key=lambda fact: (fact.site.cell, fact.site.line))
 
 
-def rows_of(data: bytes, kind: Kind = Kind.CALL, path: str = "notebooks/train.ipynb") -> list[tuple[str, int, int]]:
+def rows_of(
+    data: bytes, kind: Kind = Kind.CALL, path: str = "notebooks/train.ipynb"
+) -> list[tuple[str, int, int]]:
     return [(fact.name, fact.site.cell, fact.site.line) for fact in facts_of(data, kind, path)]
 
 
@@ -34,7 +39,10 @@ def test_names_are_resolved_over_all_cells_and_lines_count_inside_their_cell() -
 
 
 def test_format_3_is_read() -> None:
-    cells = [{"cell_type": "markdown", "source": "x"}, {"cell_type": "code", "language": "python", "input": ["import a\n", "a.f()"]}]
+    cells = [
+        {"cell_type": "markdown", "source": "x"},
+        {"cell_type": "code", "language": "python", "input": ["import a\n", "a.f()"]},
+    ]
     data = json.dumps({"worksheets": [{"cells": cells}], "metadata": {"name": ""}, "nbformat": 3}).encode()
     assert rows_of(data) == [("a.f", 2, 2)]
 
@@ -85,7 +93,12 @@ def test_magics_and_shell_lines_are_told_from_python(
 
 def test_commands_belong_to_the_notebook() -> None:
     install, run = facts_of(notebook_of("!pip install a || true\n%run ../lib/other"), Kind.COMMAND)
-    assert install.traits == {"unit": "notebooks/train.ipynb", "system": "notebook", "directory": "", "masked": "yes"}
+    assert install.traits == {
+        "unit": "notebooks/train.ipynb",
+        "system": "notebook",
+        "directory": "",
+        "masked": "yes",
+    }
     assert run.traits["runs"] == ("lib/other.py", "lib/other.ipynb")
 
 
@@ -112,7 +125,11 @@ def test_outputs_and_raw_cells_are_never_read() -> None:
 
 
 def test_markdown_cells_give_headings() -> None:
-    data = notebook_of("# Model card\n\n## Limits\nOnly *adults*: 93.5 %.", "## Owner\nTODO\n```\n# no heading\n```", kind="markdown")
+    data = notebook_of(
+        "# Model card\n\n## Limits\nOnly *adults*: 93.5 %.",
+        "## Owner\nTODO\n```\n# no heading\n```",
+        kind="markdown",
+    )
     assert rows_of(data, Kind.HEADING) == [("Model card", 1, 1), ("Limits", 1, 3), ("Owner", 2, 1)]
     limits, owner = facts_of(data, Kind.HEADING)[1:]
     assert limits.traits["filled"] == limits.traits["numbers"] == "yes"

@@ -94,7 +94,9 @@ def test_ci_also_lints_checks_types_and_tries_the_wheel_and_skips_nothing() -> N
     assert tomli.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["mypy"]["strict"] is True
 
 
-@pytest.mark.parametrize("name", [".ci/run", ".ci/check-wheel", ".ci/check-sarif", ".ci/prepare-browser", "action/run.sh"])
+@pytest.mark.parametrize(
+    "name", [".ci/run", ".ci/check-wheel", ".ci/check-sarif", ".ci/prepare-browser", "action/run.sh"]
+)
 def test_scripts_of_ci_can_be_started_and_are_well_formed(name: str) -> None:
     assert (CHECKOUT / name).stat().st_mode & stat.S_IXUSR
     subprocess.run(["bash", "-n", str(CHECKOUT / name)], check=True)

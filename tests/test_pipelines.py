@@ -74,7 +74,9 @@ STARTED_BY_ITSELF = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "trigger"), [row[1:] for row in STARTED_BY_ITSELF], ids=[r[0] for r in STARTED_BY_ITSELF])
+@pytest.mark.parametrize(
+    ("text", "trigger"), [row[1:] for row in STARTED_BY_ITSELF], ids=[r[0] for r in STARTED_BY_ITSELF]
+)
 def test_a_schedule_or_event_in_python_starts_the_pipeline(text: str, trigger: str) -> None:
     assert any(trigger in started(fact) for fact in facts("flows/x.py", text) if fact.kind is Kind.PIPELINE)
 
@@ -228,7 +230,11 @@ def test_dvc_stages_are_steps_with_commands() -> None:
     assert steps["train"].traits["frozen"] == "yes"
     assert steps["prepare"].traits["outs"] == ("ml/data/raw", "ml/data/clean")
     commands = of(Kind.COMMAND, "ml/dvc.yaml", DVC)
-    assert {n: (f.traits["unit"], f.traits["directory"]) for n, f in commands.items() if f.traits["system"] == "dvc"} == {
+    assert {
+        n: (f.traits["unit"], f.traits["directory"])
+        for n, f in commands.items()
+        if f.traits["system"] == "dvc"
+    } == {
         "python prepare.py raw": ("ml/dvc.yaml#prepare", "ml/src"),
         "python prepare.py clean": ("ml/dvc.yaml#prepare", "ml/src"),
         "python src/train.py": ("ml/dvc.yaml#train", "ml"),
@@ -246,7 +252,11 @@ def test_a_dvc_file_tracks_data() -> None:
     step = of(Kind.STEP, "data/raw.dvc", text)["data/raw.dvc"]
     assert step.traits["outs"] == ("data/raw",)
     assert step.traits["deps"] == ("s3://bucket/raw",)
-    assert (step.traits["md5"], step.traits["frozen"], step.traits["system"]) == (("abc.dir",), "yes", "dvc-file")
+    assert (step.traits["md5"], step.traits["frozen"], step.traits["system"]) == (
+        ("abc.dir",),
+        "yes",
+        "dvc-file",
+    )
 
 
 SCHEDULED_DOCUMENTS = [
@@ -385,7 +395,11 @@ def test_entry_points_of_a_project_are_steps() -> None:
             parameters: {depth: {type: int, default: 3}}
             command: "python train.py --depth {depth}"
     """
-    (command,) = (f for f in facts("ml/MLproject", text) if f.traits.get("unit") == "ml/MLproject#main" and f.kind is Kind.COMMAND)
+    (command,) = (
+        f
+        for f in facts("ml/MLproject", text)
+        if f.traits.get("unit") == "ml/MLproject#main" and f.kind is Kind.COMMAND
+    )
     assert command.name.startswith("python train.py")
     assert (command.traits["system"], command.traits["directory"]) == ("mlproject", "ml")
     assert of(Kind.PIPELINE, "ml/MLproject", text)["churn"].traits["system"] == "mlflow"
@@ -415,12 +429,18 @@ def test_jobs_and_services_of_ray_and_sky() -> None:
 
 def test_stores_checks_and_sweeps_are_resources_or_steps() -> None:
     feast = "project: p\nprovider: local\nregistry: r.db\nonline_store: {type: redis}\n"
-    assert of(Kind.RESOURCE, "feature_store.yaml", feast)["feature_store"].traits["online_store.type"] == "redis"
+    assert (
+        of(Kind.RESOURCE, "feature_store.yaml", feast)["feature_store"].traits["online_store.type"] == "redis"
+    )
     sweep = "program: train.py\nmethod: bayes\nmetric: {name: loss, goal: minimize}\nparameters: {lr: {min: 0.1, max: 1}}\n"
     assert "python train.py" in of(Kind.COMMAND, "sweep.yaml", sweep)
     assert of(Kind.RESOURCE, "sweep.yaml", sweep)["sweep"].traits["method"] == "bayes"
-    suite = '{"expectation_suite_name": "s", "expectations": [{"expectation_type": "expect_x", "kwargs": {}}]}'
-    assert of(Kind.RESOURCE, "gx/s.json", suite)["expectation_suite"].traits["expectation_type"] == ("expect_x",)
+    suite = (
+        '{"expectation_suite_name": "s", "expectations": [{"expectation_type": "expect_x", "kwargs": {}}]}'
+    )
+    assert of(Kind.RESOURCE, "gx/s.json", suite)["expectation_suite"].traits["expectation_type"] == (
+        "expect_x",
+    )
     soda = "checks for rides:\n  - row_count > 0\n"
     assert of(Kind.RESOURCE, "checks.yml", soda)["checks"].traits["check"] == ("row_count > 0",)
     catalog = "rides:\n  type: pandas.CSVDataset\n  filepath: data/rides.csv\n  versioned: true\n"

@@ -65,7 +65,10 @@ def test_what_a_configuration_says_wins_over_what_it_extends() -> None:
 @pytest.mark.parametrize(
     ("files", "what"),
     [
-        ({OWN: 'extends = "package:acme/a.toml"'}, "'extends' of a repository names files of the repository only"),
+        (
+            {OWN: 'extends = "package:acme/a.toml"'},
+            "'extends' of a repository names files of the repository only",
+        ),
         ({OWN: 'extends = "../a.toml"'}, "'extends' names files inside the repository, not '../a.toml'"),
         ({OWN: 'extends = "x/../../a.toml"'}, "'extends' names files inside the repository"),
         ({OWN: 'extends = "/etc/a.toml"'}, "'extends' names files inside the repository"),
@@ -90,7 +93,7 @@ def test_faults_of_an_extended_file_are_told_with_its_name() -> None:
     assert "more than 8 configurations extend each other" in fault(chain)
 
 
-def test_a_link_out_of_the_repository_is_not_followed(tmp_path: Path, run: Run) -> None:  # noqa: F811
+def test_a_link_out_of_the_repository_is_not_followed(tmp_path: Path, run: Run) -> None:
     history = History(tmp_path / "shop")
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/a.toml").write_text("fail-below-maturity = 4\n")
@@ -160,14 +163,25 @@ def test_a_preset_that_is_none_is_one_clear_line(package: Path, reference: str, 
 
 
 def test_the_repository_wins_over_a_preset_and_a_preset_over_the_user(
-    package: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch  # noqa: F811
+    package: Path,
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / "mlops-audit").mkdir()
     (tmp_path / "mlops-audit/config.toml").write_text("fail-below-maturity = 4\nfail-below-score = 9\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     history = History(tmp_path / "shop")
     history.commit({"src/train.py": TRAIN, OWN: 'fail-on = "critical"\n'})
-    words_ = ("config", "show", history.root, "--extends", "package:acme_presets/strict.toml", "--format", "json")
+    words_ = (
+        "config",
+        "show",
+        history.root,
+        "--extends",
+        "package:acme_presets/strict.toml",
+        "--format",
+        "json",
+    )
     shown = {row["key"]: row for row in json.loads(run(*words_).out)}
     assert (shown["fail-on"]["value"], shown["fail-on"]["source"]) == ("critical", f"{OWN}:1")
     assert shown["fail-below-maturity"]["value"] == 3
@@ -193,9 +207,11 @@ def test_a_profile_has_thresholds_and_says_something_new(profile: str) -> None:
     assert bool(found.weights) == (profile != "standard")
 
 
-def test_a_profile_weighs_and_its_thresholds_give_way_to_the_repository(tmp_path: Path, run: Run) -> None:  # noqa: F811
+def test_a_profile_weighs_and_its_thresholds_give_way_to_the_repository(tmp_path: Path, run: Run) -> None:
     history = History(tmp_path / "shop")
-    history.commit({"src/train.py": TRAIN, "requirements.txt": "scikit-learn==1.5.0\n", OWN: "fail-below-maturity = 0\n"})
+    history.commit(
+        {"src/train.py": TRAIN, "requirements.txt": "scikit-learn==1.5.0\n", OWN: "fail-below-maturity = 0\n"}
+    )
 
     def audited(*more: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(run("audit", history.root, "--format", "json", *more).out)
@@ -204,7 +220,9 @@ def test_a_profile_weighs_and_its_thresholds_give_way_to_the_repository(tmp_path
     plain, regulated = audited(), audited("--profile", "regulated")
     weights = [{a["id"]: a["weight"] for p in d["pillars"] for a in p["aspects"]} for d in (plain, regulated)]
     assert (weights[0]["data/lineage"], weights[1]["data/lineage"]) == (2, 3)
-    severities = [{a["id"]: a["severity"] for p in d["pillars"] for a in p["aspects"]} for d in (plain, regulated)]
+    severities = [
+        {a["id"]: a["severity"] for p in d["pillars"] for a in p["aspects"]} for d in (plain, regulated)
+    ]
     assert (severities[0]["data/lineage"], severities[1]["data/lineage"]) == ("major", "critical")
     told = {row["threshold"]: row["wanted"] for row in regulated["thresholds"]}
     assert told["maturity"] == "at least 0"
@@ -297,7 +315,7 @@ def test_the_schema_refuses_what_the_program_refuses(text: str) -> None:
         jsonschema.validate(plain(text), SCHEMA)
 
 
-def test_the_schema_knows_all_keys_profiles_and_aspects(run: Run) -> None:  # noqa: F811
+def test_the_schema_knows_all_keys_profiles_and_aspects(run: Run) -> None:
     properties = SCHEMA["properties"]
     assert set(properties) == {*KEYS, "rules"}
     assert tuple(properties["profile"]["enum"]) == PROFILES

@@ -25,7 +25,20 @@ from mlops_audit.facts import Kind
 from mlops_audit.redact import redacted
 from mlops_audit.tree import Tree
 
-WORDS = st.sampled_from([*monsters.PUMPS, "import torch\n", "def f(x):\n", "    return x\n", "on: push\n", "jobs:\n", "run: a\n", "&a ", "*a ", "<<: "])
+WORDS = st.sampled_from(
+    [
+        *monsters.PUMPS,
+        "import torch\n",
+        "def f(x):\n",
+        "    return x\n",
+        "on: push\n",
+        "jobs:\n",
+        "run: a\n",
+        "&a ",
+        "*a ",
+        "<<: ",
+    ]
+)
 TEXTS = st.one_of(
     st.binary(max_size=300),
     st.lists(WORDS, max_size=40).map(lambda words: "".join(words).encode("utf-8", "surrogatepass")),
@@ -68,7 +81,9 @@ def test_an_audit_of_any_tree_gives_a_valid_report_in_every_format(files: dict[s
     for name in report.FORMATS:
         text = report.render(found, name)
         assert text == report.render(found, name)
-        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text.replace("\r\n", "\n")), name
+        assert not re.search(
+            r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text.replace("\r\n", "\n")
+        ), name
 
 
 PACK = rule_pack()
@@ -82,7 +97,9 @@ def test_every_extractor_says_which_kinds_of_fact_it_gives() -> None:
             for file in Tree.of(example.files).files:
                 for module, _ in EXTRACTORS:
                     found = _kinds(module, file.path, file.read())
-                    assert found <= set(GIVES[module]), f"{module} gives {found - set(GIVES[module])} of {file.path}"
+                    assert found <= set(GIVES[module]), (
+                        f"{module} gives {found - set(GIVES[module])} of {file.path}"
+                    )
 
 
 def _kinds(module: str, path: str, data: bytes) -> set[Kind]:
@@ -112,7 +129,12 @@ def _kinds(module: str, path: str, data: bytes) -> set[Kind]:
 def test_a_secret_is_blacked_out(text: str) -> None:
     assert "***" in redacted(text)
     for token in re.findall(r"[\w-]{12,}", text):
-        assert token in ("AKIAIOSFODNN", "MLFLOW_TRACKING_TOKEN", "WANDB_API_KEY", "AccountName") or token not in redacted(text)
+        assert token in (
+            "AKIAIOSFODNN",
+            "MLFLOW_TRACKING_TOKEN",
+            "WANDB_API_KEY",
+            "AccountName",
+        ) or token not in redacted(text)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def of(kind: Kind, text: str, path: str = "R/train.R") -> dict[str, Fact]:
         ("pacman::p_load(caret, 'glmnet')", {"pacman", "caret", "glmnet"}),
         ("# library(caret)", set()),
         ("x <- 'library(caret)'", set()),
-        ("x <- r\"(library(caret) \"quoted\")\"", set()),
+        ('x <- r"(library(caret) "quoted")"', set()),
         ("library(name, character.only = TRUE)", set()),
         ("x <- list(library = 3)", set()),
     ],
@@ -151,7 +151,10 @@ def test_only_evaluated_chunks_of_r_count() -> None:
     assert calls["skipped"].traits["dead"] == calls["omitted"].traits["dead"] == "yes"
 
 
-@given(st.binary(max_size=300) | st.text(alphabet="(){}[]\"'`#if else function,=<-;\n\\rR_x1:$", max_size=200).map(str.encode))
+@given(
+    st.binary(max_size=300)
+    | st.text(alphabet="(){}[]\"'`#if else function,=<-;\n\\rR_x1:$", max_size=200).map(str.encode)
+)
 def test_any_bytes_are_survived(data: bytes) -> None:
     for path in ("a.R", "a.Rmd"):
         with suppress(ParseFailure):

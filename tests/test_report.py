@@ -19,7 +19,10 @@ from mlops_audit.report import FORMATS, Report, document_of, render, report_of
 from mlops_audit.tree import Tree
 
 HOSTILE = "a|b`c`<img src=x>\x1b[31m\u202e@team #12 [x](http://e.org) *b* </details>\n::error::"
-CHAIN = (Link(Site(".github/workflows/ci.yml", 31), "make train"), Link(Site("Makefile", 4), "python src/train.py"))
+CHAIN = (
+    Link(Site(".github/workflows/ci.yml", 31), "make train"),
+    Link(Site("Makefile", 4), "python src/train.py"),
+)
 
 
 def made(
@@ -47,7 +50,10 @@ MIXED = {
 }  # fmt: skip
 FOUND = {
     "data/versioning": (evidence("keeps data as plain files", "data/a.csv", 0),),
-    "data/validation": (evidence("checks a schema", "src/train.py", 2, chain=CHAIN), evidence("checks", "nb.ipynb", 4, cell=7)),
+    "data/validation": (
+        evidence("checks a schema", "src/train.py", 2, chain=CHAIN),
+        evidence("checks", "nb.ipynb", 4, cell=7),
+    ),
 }
 LACKS = {"data/versioning": ("tracks data with DVC", "pins a hub data set")}
 
@@ -75,13 +81,26 @@ def test_the_published_shape_is_strict() -> None:
 def test_json_says_for_each_aspect_what_was_found_and_where() -> None:
     document = document_of(made(MIXED, FOUND, LACKS))
     versioning, validation = document["pillars"][0]["aspects"][:2]
-    assert (versioning["verdict"], versioning["severity"], versioning["lacks"]) == ("partial", "major", list(LACKS["data/versioning"]))
+    assert (versioning["verdict"], versioning["severity"], versioning["lacks"]) == (
+        "partial",
+        "major",
+        list(LACKS["data/versioning"]),
+    )
     piece = validation["evidence"][0]
-    assert (piece["path"], piece["line"], piece["strength"], piece["signal"]) == ("src/train.py", 2, "triggered", "checks a schema")
+    assert (piece["path"], piece["line"], piece["strength"], piece["signal"]) == (
+        "src/train.py",
+        2,
+        "triggered",
+        "checks a schema",
+    )
     assert [(link["path"], link["line"], link["runs"]) for link in piece["chain"]] == [
         (".github/workflows/ci.yml", 31, "make train"), ("Makefile", 4, "python src/train.py"),
     ]  # fmt: skip
-    assert (validation["evidence"][1]["cell"], validation["severity"], validation["location"]) == (7, None, None)
+    assert (validation["evidence"][1]["cell"], validation["severity"], validation["location"]) == (
+        7,
+        None,
+        None,
+    )
     assert document["maturity"]["level"] == 1
     assert document["maturity"]["next"]["blocked_by"][0] == "deploy/serving"
     assert document["pillars"][3]["score"] is None
@@ -140,8 +159,14 @@ def test_the_notes_of_a_row_say_what_was_found_and_lacks() -> None:
         "| Data versioning | ⚠️ | found: keeps data as plain files, `data/a.csv`; "
         "lacks: tracks data with DVC, pins a hub data set |\n"
     ) in text
-    assert "| Data validation | ✅ | found: checks a schema, `src/train.py:2`; checks, `nb.ipynb#cell7:4` |\n" in text
-    assert "| Retrieval index pipeline | ➖ | does not apply: not a project that uses a generative language model |\n" in text
+    assert (
+        "| Data validation | ✅ | found: checks a schema, `src/train.py:2`; checks, `nb.ipynb#cell7:4` |\n"
+        in text
+    )
+    assert (
+        "| Retrieval index pipeline | ➖ | does not apply: not a project that uses a generative language model |\n"
+        in text
+    )
 
 
 def test_evidence_is_folded_with_its_strength_and_chain() -> None:
@@ -165,7 +190,9 @@ def rendered(text: str) -> list[Any]:
 
 
 def hostile_report() -> Report:
-    piece = evidence(HOSTILE, f"src/{HOSTILE}.py", 2, name=HOSTILE, chain=(Link(Site(f"{HOSTILE}.yml", 1), HOSTILE),))
+    piece = evidence(
+        HOSTILE, f"src/{HOSTILE}.py", 2, name=HOSTILE, chain=(Link(Site(f"{HOSTILE}.yml", 1), HOSTILE),)
+    )
     tree = Tree.of({f"src/{HOSTILE}.py": "a\nb\n"})
     return made(
         {"data/versioning": "partial"}, {"data/versioning": (piece,)}, {"data/versioning": (HOSTILE,)}, tree, HOSTILE,
@@ -181,7 +208,10 @@ def test_no_text_of_the_repository_becomes_markup() -> None:
 
     def shape(tokens: list[Any]) -> list[str]:
         return [t.type for t in tokens] + [
-            c.type for t in tokens for c in (t.children or ()) if c.type not in ("text", "text_special", "code_inline")
+            c.type
+            for t in tokens
+            for c in (t.children or ())
+            if c.type not in ("text", "text_special", "code_inline")
         ]
 
     assert shape(hostile) == shape(tame)

@@ -97,7 +97,10 @@ def test_a_partial_points_at_its_evidence_and_names_the_rest() -> None:
     sarif = run({"data/versioning": "partial"}, {"data/versioning": pieces})
     assert place_of(sarif, "data/versioning") == ("src/serve.py", 3)
     related = result_of(sarif, "data/versioning")["relatedLocations"]
-    assert [r["physicalLocation"]["artifactLocation"]["uri"] for r in related] == ["src/serve.py", "docs/a%20file%25.md"]
+    assert [r["physicalLocation"]["artifactLocation"]["uri"] for r in related] == [
+        "src/serve.py",
+        "docs/a%20file%25.md",
+    ]
 
 
 def test_what_is_missing_points_at_the_duty_then_at_the_fix_then_at_the_expected_path() -> None:
@@ -111,12 +114,18 @@ def test_what_is_missing_points_at_the_duty_then_at_the_fix_then_at_the_expected
 
 
 def test_the_line_of_a_notebook_cell_is_no_line_of_its_file() -> None:
-    sarif = run({"data/versioning": "partial"}, {"data/versioning": (evidence("n", "n.ipynb", 9, cell=2),)}, {"n.ipynb": "{\n}\n"})
+    sarif = run(
+        {"data/versioning": "partial"},
+        {"data/versioning": (evidence("n", "n.ipynb", 9, cell=2),)},
+        {"n.ipynb": "{\n}\n"},
+    )
     assert place_of(sarif, "data/versioning") == ("n.ipynb", 1)
 
 
 def test_a_line_beyond_the_file_is_brought_back_into_it() -> None:
-    sarif = run({"data/versioning": "partial"}, {"data/versioning": (evidence("n", "a.py", 99),)}, {"a.py": "x\ny"})
+    sarif = run(
+        {"data/versioning": "partial"}, {"data/versioning": (evidence("n", "a.py", 99),)}, {"a.py": "x\ny"}
+    )
     assert place_of(sarif, "data/versioning") == ("a.py", 2)
 
 

@@ -23,7 +23,12 @@ from mlops_audit.score import (
 )
 
 LEVELS = CATALOGUE.levels
-LEVEL_1 = {"model/training-pipeline": "pass", "model/environment": "partial", "data/lineage": "partial", "model/prompt-management": "na"}
+LEVEL_1 = {
+    "model/training-pipeline": "pass",
+    "model/environment": "partial",
+    "data/lineage": "partial",
+    "model/prompt-management": "na",
+}
 LEVEL_2 = {
     **LEVEL_1,
     "deploy/serving": "pass",
@@ -83,7 +88,9 @@ def test_scores_are_rounded_to_one_decimal_and_halves_up() -> None:
         ("data/versioning", "na", ""),
     ],
 )
-def test_severity_follows_weight_and_partial_is_one_step_lower(aspect: str, verdict: str, expected: str) -> None:
+def test_severity_follows_weight_and_partial_is_one_step_lower(
+    aspect: str, verdict: str, expected: str
+) -> None:
     (finding,) = [f for f in findings({aspect: verdict}) if f.aspect.id == aspect]
     assert severity(finding) == expected
 
@@ -162,7 +169,10 @@ def test_thresholds_hold_at_the_very_value_and_fail_below() -> None:
 def test_the_roadmap_holds_every_finding_and_nothing_else() -> None:
     made = findings({"data/versioning": "pass", "data/validation": "na", "data/lineage": "partial"})
     steps = roadmap(made, LEVELS)
-    assert {s.finding.aspect.id for s in steps} == {a.id for a in CATALOGUE.aspects} - {"data/versioning", "data/validation"}
+    assert {s.finding.aspect.id for s in steps} == {a.id for a in CATALOGUE.aspects} - {
+        "data/versioning",
+        "data/validation",
+    }
 
 
 def test_an_effect_is_what_the_audit_says_with_that_one_aspect_passed() -> None:
@@ -197,7 +207,10 @@ def test_terms_come_in_order_of_effort() -> None:
 def test_the_way_up_takes_all_of_an_all_gate_and_the_cheapest_of_an_any_gate() -> None:
     efforts = {"model/experiment-tracking": "medium", "data/versioning": "quick", "data/lineage": "long"}
     made = findings({"model/environment": "partial", "model/prompt-management": "na"}, "missing", efforts)
-    assert [f.aspect.id for f in cheapest_way_up(made, LEVELS)] == ["data/versioning", "model/training-pipeline"]
+    assert [f.aspect.id for f in cheapest_way_up(made, LEVELS)] == [
+        "data/versioning",
+        "model/training-pipeline",
+    ]
 
 
 def test_the_way_up_prefers_what_is_begun() -> None:

@@ -15,11 +15,28 @@ import pytest
 from mlops_audit.start import audited, question
 
 TRAIN = "import mlflow\nfrom sklearn.svm import SVC\n\nSVC().fit(x, y)\nmlflow.log_metric('r2', 1)\n"
-HEAVY = ("click", "ruamel", "_ruamel_yaml", "rich", "jinja2", "git", "tomli", "markdown_it", "tree_sitter", "dataclasses", "re", "typing")
+HEAVY = (
+    "click",
+    "ruamel",
+    "_ruamel_yaml",
+    "rich",
+    "jinja2",
+    "git",
+    "tomli",
+    "markdown_it",
+    "tree_sitter",
+    "dataclasses",
+    "re",
+    "typing",
+)
 
 
 def git(root: Path, *words: str) -> None:
-    subprocess.run(["git", "-C", root, "-c", "user.name=n", "-c", "user.email=e@x", *words], check=True, capture_output=True)
+    subprocess.run(
+        ["git", "-C", root, "-c", "user.name=n", "-c", "user.email=e@x", *words],
+        check=True,
+        capture_output=True,
+    )
 
 
 @pytest.fixture
@@ -36,7 +53,11 @@ def project(tmp_path: Path) -> Path:
 
 
 def asked(root: Path) -> bytes:
-    return question(["audit", str(root)], os.path.realpath(root), {"HOME": str(root.parent), "XDG_CONFIG_HOME": str(root.parent)})
+    return question(
+        ["audit", str(root)],
+        os.path.realpath(root),
+        {"HOME": str(root.parent), "XDG_CONFIG_HOME": str(root.parent)},
+    )
 
 
 def same_size_and_time(root: Path) -> None:
@@ -68,7 +89,9 @@ CHANGES: tuple[Callable[[Path], object], ...] = (
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_whatever_an_audit_could_see_makes_another_question(project: Path, change: Callable[[Path], object]) -> None:
+def test_whatever_an_audit_could_see_makes_another_question(
+    project: Path, change: Callable[[Path], object]
+) -> None:
     before = asked(project)
     assert before
     assert asked(project) == before
@@ -113,8 +136,17 @@ def run(project: Path, *words: str, heavy: tuple[str, ...] = ()) -> tuple[bytes,
         f"heavy = set({heavy!r}) & set(sys.modules) - before\nassert not heavy, heavy\nsys.exit(code)\n"
     )
     before = "import sys\nbefore = set(sys.modules)\n"
-    environment = {"PATH": os.environ["PATH"], "HOME": str(project.parent), "XDG_CACHE_HOME": str(project.parent / "kept")}
-    ran = subprocess.run([sys.executable, "-c", before + script, *words], env=environment, capture_output=True, cwd=project.parent)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(project.parent),
+        "XDG_CACHE_HOME": str(project.parent / "kept"),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", before + script, *words],
+        env=environment,
+        capture_output=True,
+        cwd=project.parent,
+    )
     return ran.stdout, ran.stderr, ran.returncode
 
 

@@ -297,8 +297,12 @@ def test_tasks_of_mise() -> None:
 
 
 def test_scripts_of_a_pipfile_and_tasks_of_deno() -> None:
-    assert rows(facts("Pipfile", '[scripts]\ntrain = "python train.py"\n')) == [(2, "train", "python train.py")]
-    assert rows(facts("deno.json", '{"tasks": {"api": "deno serve api.ts"}}')) == [(1, "api", "deno serve api.ts")]
+    assert rows(facts("Pipfile", '[scripts]\ntrain = "python train.py"\n')) == [
+        (2, "train", "python train.py")
+    ]
+    assert rows(facts("deno.json", '{"tasks": {"api": "deno serve api.ts"}}')) == [
+        (1, "api", "deno serve api.ts")
+    ]
 
 
 def test_tox_inside_of_pyproject() -> None:

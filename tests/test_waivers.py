@@ -31,7 +31,7 @@ def history(tmp_path: Path) -> History:
     return made
 
 
-def audited(run: Run, history: History, *words: object) -> dict[str, Any]:  # noqa: F811
+def audited(run: Run, history: History, *words: object) -> dict[str, Any]:
     ran = run("audit", history.root, "--format", "json", *TODAY, *words)
     assert ran.code in (0, 1), ran.err
     document = json.loads(ran.out)
@@ -51,7 +51,7 @@ def notes(document: dict[str, Any]) -> list[str]:
 # ------------------------------------------------------------------------------------------------ waivers
 
 
-def test_a_waived_aspect_is_shown_and_counted_and_scored_as_found(history: History, run: Run) -> None:  # noqa: F811
+def test_a_waived_aspect_is_shown_and_counted_and_scored_as_found(history: History, run: Run) -> None:
     plain = audited(run, history)
     history.commit({".mlops-audit.toml": waiver(more='approved-by = "grace"\n')})
     document = audited(run, history, "--fail-on", "critical")
@@ -75,21 +75,30 @@ def test_a_waived_aspect_is_shown_and_counted_and_scored_as_found(history: Histo
 
 @pytest.mark.parametrize(("scored", "score"), [("na", 0.0), ("pass", 2.0), ("missing", 0.0)])
 def test_what_is_waived_is_scored_as_the_configuration_says(
-    history: History, run: Run, scored: str, score: float  # noqa: F811
+    history: History,
+    run: Run,
+    scored: str,
+    score: float,
 ) -> None:
     plain = {p["id"]: p for p in audited(run, history)["pillars"]}["data"]
     history.commit({".mlops-audit.toml": f'waived = "{scored}"\n{waiver()}'})
     document = audited(run, history)
     after = {p["id"]: p for p in document["pillars"]}["data"]["score"]
     assert aspect(document)["verdict"] == "waived"
-    assert {"na": after == plain["score"] == 0.0, "pass": after > plain["score"], "missing": after == plain["score"]}[scored]
+    assert {
+        "na": after == plain["score"] == 0.0,
+        "pass": after > plain["score"],
+        "missing": after == plain["score"],
+    }[scored]
 
 
-def test_an_expired_waiver_no_longer_holds_and_is_told(history: History, run: Run) -> None:  # noqa: F811
+def test_an_expired_waiver_no_longer_holds_and_is_told(history: History, run: Run) -> None:
     history.commit({".mlops-audit.toml": waiver(expires="2026-11-20")})
     document = audited(run, history)
     assert aspect(document)["verdict"] == "missing"
-    assert notes(document) == [".mlops-audit.toml:1: the waiver of data/versioning by ada expired on 2026-11-20"]
+    assert notes(document) == [
+        ".mlops-audit.toml:1: the waiver of data/versioning by ada expired on 2026-11-20"
+    ]
     ran = run("audit", history.root, *TODAY)
     assert "expired on 2026-11-20" in ran.err
     assert "expired on 2026-11-20" in ran.out
@@ -104,14 +113,16 @@ def test_an_expired_waiver_no_longer_holds_and_is_told(history: History, run: Ru
         (waiver(ASPECT, more='path = "legacy"\n'), "is unused: no finding of the aspect lies under legacy"),
     ],
 )
-def test_an_unused_waiver_is_told(history: History, run: Run, text: str, why: str) -> None:  # noqa: F811
+def test_an_unused_waiver_is_told(history: History, run: Run, text: str, why: str) -> None:
     history.commit({".mlops-audit.toml": text})
     (note,) = notes(audited(run, history))
     assert note.endswith(why) or why in note
 
 
-def test_without_waivers_all_is_as_it_was_found(history: History, run: Run) -> None:  # noqa: F811
-    train = TRAIN.replace("train_test_split(x, y)", f"train_test_split(x, y)  # mlops-audit: ignore[{ASPECT}] a toy")
+def test_without_waivers_all_is_as_it_was_found(history: History, run: Run) -> None:
+    train = TRAIN.replace(
+        "train_test_split(x, y)", f"train_test_split(x, y)  # mlops-audit: ignore[{ASPECT}] a toy"
+    )
     history.commit({".mlops-audit.toml": waiver(), "src/train.py": train})
     document = audited(run, history, "--no-waivers")
     assert aspect(document)["verdict"] == "missing"
@@ -119,7 +130,7 @@ def test_without_waivers_all_is_as_it_was_found(history: History, run: Run) -> N
     assert len(document["line_findings"]) == 1
 
 
-def test_a_waiver_of_a_path_covers_its_places_and_no_others(history: History, run: Run) -> None:  # noqa: F811
+def test_a_waiver_of_a_path_covers_its_places_and_no_others(history: History, run: Run) -> None:
     history.commit({"legacy/train.py": TRAIN, ".mlops-audit.toml": waiver(ASPECT, more='path = "legacy/"\n')})
     document = audited(run, history)
     assert [row["path"] for row in document["waivers"]["places"]] == ["legacy/train.py"]
@@ -128,7 +139,7 @@ def test_a_waiver_of_a_path_covers_its_places_and_no_others(history: History, ru
     assert notes(document) == []
 
 
-def test_a_waiver_needs_approval_where_the_profile_says_so(history: History, run: Run) -> None:  # noqa: F811
+def test_a_waiver_needs_approval_where_the_profile_says_so(history: History, run: Run) -> None:
     history.commit({".mlops-audit.toml": f'profile = "regulated"\n{waiver()}'})
     document = audited(run, history)
     assert aspect(document)["verdict"] == "missing"
@@ -139,9 +150,11 @@ def test_a_waiver_needs_approval_where_the_profile_says_so(history: History, run
     assert aspect(audited(run, history))["verdict"] == "waived"
 
 
-def test_a_change_that_brings_a_waiver_is_no_gain(history: History, run: Run) -> None:  # noqa: F811
+def test_a_change_that_brings_a_waiver_is_no_gain(history: History, run: Run) -> None:
     history.commit({".mlops-audit.toml": f'waived = "pass"\n{waiver()}'})
-    document = json.loads(run("compare", "HEAD~1", "HEAD", "-C", history.root, "--format", "json", *TODAY).out)
+    document = json.loads(
+        run("compare", "HEAD~1", "HEAD", "-C", history.root, "--format", "json", *TODAY).out
+    )
     assert document["aspects"] == []
     assert document["score"]["before"] == document["score"]["after"]
 
@@ -180,12 +193,14 @@ SPLIT = "    left, right, y_left, y_right = train_test_split(x, y)"
     ],
     ids=["at the line", "above it", "above it with another aspect"],
 )
-def test_a_comment_with_a_reason_takes_the_finding_of_its_line(history: History, run: Run, line: str) -> None:  # noqa: F811
+def test_a_comment_with_a_reason_takes_the_finding_of_its_line(history: History, run: Run, line: str) -> None:
     history.commit({"src/train.py": TRAIN.replace(SPLIT, line), "src/other.py": TRAIN})
     document = audited(run, history)
     assert [row["path"] for row in document["line_findings"]] == ["src/other.py"]
     ignored = [row for row in document["waivers"]["ignored"] if row["aspect"] == ASPECT]
-    assert [(row["path"], row["reason"]) for row in ignored] == [("src/train.py", "the order is fixed upstream")]
+    assert [(row["path"], row["reason"]) for row in ignored] == [
+        ("src/train.py", "the order is fixed upstream")
+    ]
     assert "the order is fixed upstream" in " ".join(run("audit", history.root, *TODAY).out.split())
 
 
@@ -193,31 +208,39 @@ def test_a_comment_with_a_reason_takes_the_finding_of_its_line(history: History,
     ("comment", "why"),
     [
         (f"mlops-audit: ignore[{ASPECT}]", f"not heeded: a reason must follow ignore[{ASPECT}]"),
-        ("mlops-audit: ignore because I say so", "not heeded: it names no aspect; write ignore[aspect] and the reason"),
+        (
+            "mlops-audit: ignore because I say so",
+            "not heeded: it names no aspect; write ignore[aspect] and the reason",
+        ),
         ("mlops-audit: ignore[model/nothing] x", "not heeded: there is no aspect 'model/nothing'"),
         ("mlops-audit: ignore[data/feature-store] x", "unused: nothing there speaks of data/feature-store"),
     ],
 )
-def test_a_comment_that_is_not_heeded_is_told(history: History, run: Run, comment: str, why: str) -> None:  # noqa: F811
+def test_a_comment_that_is_not_heeded_is_told(history: History, run: Run, comment: str, why: str) -> None:
     history.commit({"src/train.py": TRAIN.replace(SPLIT, f"{SPLIT}  # {comment}")})
     document = audited(run, history)
     assert [row["line"] for row in document["line_findings"]] == [5]
     assert notes(document) == [f"src/train.py:5: {why}"]
 
 
-def test_a_comment_is_no_evidence_for_its_aspect_either(history: History, run: Run) -> None:  # noqa: F811
+def test_a_comment_is_no_evidence_for_its_aspect_either(history: History, run: Run) -> None:
     logs = ('import mlflow\n\ndef log(model, p):\n    mlflow.log_param("p", p)\n    mlflow.log_metric("m", 1)\n'
             '    mlflow.sklearn.log_model(model, "m")\n')  # fmt: skip
     history.commit({"src/track.py": logs})
     assert aspect(audited(run, history), "model/experiment-tracking")["verdict"] == "pass"
-    spoken = logs.replace('("m", 1)', '("m", 1)  # mlops-audit: ignore[model/experiment-tracking] a fixed number')
+    spoken = logs.replace(
+        '("m", 1)', '("m", 1)  # mlops-audit: ignore[model/experiment-tracking] a fixed number'
+    )
     history.commit({"src/track.py": spoken})
     assert aspect(audited(run, history), "model/experiment-tracking")["verdict"] == "partial"
 
 
-def test_a_comment_in_a_cell_speaks_of_its_cell(history: History, run: Run) -> None:  # noqa: F811
+def test_a_comment_in_a_cell_speaks_of_its_cell(history: History, run: Run) -> None:
     def notebook(mark: str) -> str:
-        sources = [["import mlflow\n"], ["\n", f'mlflow.log_metric("m", 1){mark}\n', 'mlflow.log_metric("n", 2)\n']]
+        sources = [
+            ["import mlflow\n"],
+            ["\n", f'mlflow.log_metric("m", 1){mark}\n', 'mlflow.log_metric("n", 2)\n'],
+        ]
         body = [{"cell_type": "code", "source": source, "metadata": {}, "outputs": []} for source in sources]
         return json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": body})
 
@@ -230,11 +253,15 @@ def test_a_comment_in_a_cell_speaks_of_its_cell(history: History, run: Run) -> N
     history.commit({"study.ipynb": notebook("  # mlops-audit: ignore[model/experiment-tracking] a constant")})
     document = audited(run, history)
     assert places(document) == {(2, 3)}
-    assert [(row["path"], row["cell"], row["line"]) for row in document["waivers"]["ignored"]] == [("study.ipynb", 2, 2)]
+    assert [(row["path"], row["cell"], row["line"]) for row in document["waivers"]["ignored"]] == [
+        ("study.ipynb", 2, 2)
+    ]
 
 
 def test_between_two_reports_a_waiver_is_no_change_of_the_verdict(
-    history: History, run: Run, tmp_path: Path  # noqa: F811
+    history: History,
+    run: Run,
+    tmp_path: Path,
 ) -> None:
     run("audit", history.root, "--output", f"json={tmp_path / 'a.json'}", *TODAY)
     history.commit({".mlops-audit.toml": waiver()})

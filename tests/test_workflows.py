@@ -654,7 +654,10 @@ def test_a_jenkinsfile() -> None:
 # -------------------------------------------------------------------------------------------------- CircleCI
 
 
-@pytest.mark.parametrize(("condition", "dead"), [("when: false", "yes"), ("unless: true", "yes"), ("when: << pipeline.parameters.x >>", None)])
+@pytest.mark.parametrize(
+    ("condition", "dead"),
+    [("when: false", "yes"), ("unless: true", "yes"), ("when: << pipeline.parameters.x >>", None)],
+)
 def test_circleci_jobs_of_workflows_that_never_start_are_dead(condition: str, dead: str | None) -> None:
     text = dedent(f"""\
         version: 2.1
@@ -669,7 +672,9 @@ def test_circleci_jobs_of_workflows_that_never_start_are_dead(condition: str, de
             jobs: [train, aws-ecr/build_and_push_image]
         """)
     found = facts(".circleci/config.yml", text)
-    assert {fact.traits.get("dead") for fact in found if fact.kind in (Kind.JOB, Kind.COMMAND, Kind.ACTION)} == {dead}
+    assert {
+        fact.traits.get("dead") for fact in found if fact.kind in (Kind.JOB, Kind.COMMAND, Kind.ACTION)
+    } == {dead}
 
 
 def test_circleci_jobs_are_started_by_their_workflows() -> None:

@@ -101,7 +101,14 @@ def audit(
     pack, exclude = rule_pack(packs, cache), tuple(exclude)
     budget = Budget(time_limit)
     asked = Asked(
-        disabled or {}, profile, thresholds or Thresholds(), weights or {}, waiving, baseline, baseline_file, with_snippets
+        disabled or {},
+        profile,
+        thresholds or Thresholds(),
+        weights or {},
+        waiving,
+        baseline,
+        baseline_file,
+        with_snippets,
     )
     shelf = Shelf(cache, str(Path(root).resolve())) if cache.folder else None
     try:
@@ -113,12 +120,16 @@ def audit(
     return replace(report, excluded=exclude, sources=tuple(sources))
 
 
-def audit_tree(tree: Tree, pack: Pack, asked: Asked = Asked(), budget: Budget | None = None, memory: Memory | None = None) -> Report:
+def audit_tree(
+    tree: Tree, pack: Pack, asked: Asked = Asked(), budget: Budget | None = None, memory: Memory | None = None
+) -> Report:
     """The same for a tree that is open and rules that are read."""
     facts, problems, kinds = examine(tree, pack, memory, budget)
     if not MACHINE_LEARNING & set(kinds):
         skipped = [problem for problem in (*tree.skipped, *problems) if problem.unread]
-        raise NothingToAudit(_why_nothing(tree), skipped if undecided(pack.kinds, kinds, _unread(skipped, tree)) else ())
+        raise NothingToAudit(
+            _why_nothing(tree), skipped if undecided(pack.kinds, kinds, _unread(skipped, tree)) else ()
+        )
     return report_on(tree, pack, facts, problems, kinds, asked)
 
 
@@ -142,7 +153,9 @@ def report_on(
     found = doubted(findings(facts, kinds, pack, ignores.without), unread)
     found = weigh(disable(found, asked.disabled), asked.weights)
     claims = ignores.spare(unsupported_claims(found, facts))
-    places = [m for m in line_findings(found, facts, claims) if m.site not in ignores.places.get(m.aspect, ())]
+    places = [
+        m for m in line_findings(found, facts, claims) if m.site not in ignores.places.get(m.aspect, ())
+    ]
     waived = None
     if asked.waiving is not None:
 
@@ -162,7 +175,11 @@ def report_on(
     severities = [severity(finding) for finding in new]
     if held is not None:  # one more place of a known finding is as grave as the finding
         graves = {finding.aspect.id: severity(finding) for finding in unwaived}
-        severities += [graves.get(m.aspect, "") for m in held.new_places if m.signal != CLAIM and m.aspect in held.aspects]
+        severities += [
+            graves.get(m.aspect, "")
+            for m in held.new_places
+            if m.signal != CLAIM and m.aspect in held.aspects
+        ]
     report = report_of(
         found,
         catalogue.load(),
@@ -207,7 +224,13 @@ def _gathered(problems: Sequence[Problem]) -> list[Problem]:
             kept.append(problem)
     for reason, count in counts.items():
         if count > MOST_ALIKE:
-            kept.append(Problem(Site("."), f"and {count - MOST_ALIKE} more like these: {reason}", reason.startswith("skipped")))
+            kept.append(
+                Problem(
+                    Site("."),
+                    f"and {count - MOST_ALIKE} more like these: {reason}",
+                    reason.startswith("skipped"),
+                )
+            )
     return kept
 
 
@@ -288,7 +311,10 @@ def findings(
     told = frozenset(kinds)
     projects = split(facts, (evidence.fact.site.path for evidence in kinds.get("trains", ())))
     return [
-        best(judge(aspect, known[aspect.id], seen(aspect.id, project.facts), told, project.folder) for project in projects)
+        best(
+            judge(aspect, known[aspect.id], seen(aspect.id, project.facts), told, project.folder)
+            for project in projects
+        )
         for aspect in catalogue.load().aspects
         if aspect.id in known
     ]
@@ -329,7 +355,11 @@ def _shipped(kept: Cache) -> Pack:
     folder = catalogue.data_folder("rules")
     if not kept.folder:
         return rules.load(folder)
-    files = [data for path in sorted(folder.rglob("*.yaml")) for data in (path.as_posix().encode(), path.read_bytes())]
+    files = [
+        data
+        for path in sorted(folder.rglob("*.yaml"))
+        for data in (path.as_posix().encode(), path.read_bytes())
+    ]
     return pack_of(kept.known("rules", digest(program(), *files), lambda: plain_pack(rules.load(folder))))
 
 

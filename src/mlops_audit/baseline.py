@@ -96,7 +96,9 @@ def hold(
     found = {f.aspect.id: f.verdict.value for f in findings if f.verdict.value in GRAVITY}
     covered = {a: v for a, v in found.items() if GRAVITY[v] <= GRAVITY.get(baseline.aspects.get(a, ""), 0)}
     here = set(paths)
-    gone = {place.path: baseline.files.get(place.path, ()) for place in baseline.places if place.path not in here}
+    gone = {
+        place.path: baseline.files.get(place.path, ()) for place in baseline.places if place.path not in here
+    }
     known = {place.path for place in baseline.places}
     appeared = {path: sketches.get(path, ()) for path in {mark.site.path for mark in places} - known}
     matched = match(baseline.places, list(places), renames(gone, appeared))
@@ -141,7 +143,9 @@ def shown(document: dict[str, Any], held: Held) -> None:
         "hidden": held.hidden,
         "new": {"aspects": list(held.new_aspects), "places": [place_of(mark) for mark in held.new_places]},
         "gone": [{"aspect": aspect, "verdict": verdict} for aspect, verdict in held.gone_aspects]
-        + [{"aspect": p.aspect, "signal": p.signal, "name": p.name, "path": p.path} for p in held.gone_places],
+        + [
+            {"aspect": p.aspect, "signal": p.signal, "name": p.name, "path": p.path} for p in held.gone_places
+        ],
     }
 
 
@@ -163,7 +167,9 @@ def written(baseline: Baseline, tool: str) -> str:
     for place, count in sorted(places.items(), key=lambda pair: (*pair[0].anchor, pair[0].path)):
         row = {"aspect": place.aspect, "signal": place.signal, "name": place.name, "path": place.path}
         rows.append(row | {"count": count} if count > 1 else row)
-    files = {path: "".join(f"{number:08x}" for number in known) for path, known in sorted(baseline.files.items())}
+    files = {
+        path: "".join(f"{number:08x}" for number in known) for path, known in sorted(baseline.files.items())
+    }
     head = {"version": VERSION, "tool": f"mlops-audit {tool}", "commit": baseline.commit}
     lines = [f"  {json.dumps(key)}: {json.dumps(value)}," for key, value in head.items()]
     lines += ['  "findings": [', *_rows(json.dumps(row) for row in rows), "  ],"]
@@ -187,7 +193,9 @@ def read(data: bytes, file: str = NAME) -> Baseline:
     if not isinstance(document, dict) or not isinstance(document.get("findings"), list):
         raise BaselineError(f"{file}:1: no baseline: an object with a list of findings is expected")
     if document.get("version") != VERSION:
-        raise BaselineError(f"{file}:1: a baseline of version {document.get('version')!r}; this program reads {VERSION}")
+        raise BaselineError(
+            f"{file}:1: a baseline of version {document.get('version')!r}; this program reads {VERSION}"
+        )
     aspects: dict[str, str] = {}
     places: list[Place] = []
     for number, row in enumerate(document["findings"], 1):
@@ -214,11 +222,17 @@ def _row(row: object, where: str) -> tuple[Place, int]:
         raise BaselineError(f"{where}: an object with an aspect is expected")
     if "signal" not in row:
         if row.get("verdict") not in GRAVITY:
-            raise BaselineError(f"{where}: unknown verdict {row.get('verdict')!r}; known: {', '.join(GRAVITY)}")
+            raise BaselineError(
+                f"{where}: unknown verdict {row.get('verdict')!r}; known: {', '.join(GRAVITY)}"
+            )
         return Place(row["aspect"], "", "", ""), 1
     words = [row.get(key) for key in ("signal", "name", "path")]
     count = row.get("count", 1)
-    if not all(isinstance(word, str) for word in words) or not isinstance(count, int) or not 1 <= count <= MOST:
+    if (
+        not all(isinstance(word, str) for word in words)
+        or not isinstance(count, int)
+        or not 1 <= count <= MOST
+    ):
         raise BaselineError(f"{where}: signal, name and path are texts, count is a number from 1")
     return Place(row["aspect"], *map(str, words)), count
 

@@ -13,7 +13,9 @@ import stat
 import sys
 import zlib
 
-TYPE_CHECKING = False  # type checkers take it for true; the answer that is known is given before `typing` is needed
+TYPE_CHECKING = (
+    False  # type checkers take it for true; the answer that is known is given before `typing` is needed
+)
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
@@ -54,7 +56,9 @@ class Cache:
         place = self._place(part, key)
         try:
             data = _own_file(place)
-            if not data.startswith(_MAGIC) or zlib.crc32(data[len(_MAGIC) + 4 :]) != _number(data[len(_MAGIC) :]):
+            if not data.startswith(_MAGIC) or zlib.crc32(data[len(_MAGIC) + 4 :]) != _number(
+                data[len(_MAGIC) :]
+            ):
                 return None
             known, value = marshal.loads(data[len(_MAGIC) + 4 :])
             if known != key:
@@ -79,7 +83,9 @@ class Cache:
             os.makedirs(self.folder, 0o700, exist_ok=True)
             if not _only_ours(os.lstat(self.folder)):
                 return
-            handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
+            handle = os.open(
+                fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600
+            )
             try:
                 with os.fdopen(handle, "wb") as stream:
                     stream.write(_MAGIC + zlib.crc32(body).to_bytes(4, "big") + body)
@@ -160,7 +166,9 @@ def program() -> bytes:
     here = os.path.dirname(os.path.abspath(__file__))
     told = [sys.version.encode(), here.encode()]
     for folder in sys.path:
-        if folder.endswith("-packages") and os.path.isdir(folder):  # its time tells when any parser came or went
+        if folder.endswith("-packages") and os.path.isdir(
+            folder
+        ):  # its time tells when any parser came or went
             told.append(f"{folder} {os.stat(folder).st_mtime_ns}".encode())
     for folder in (here, f"{here}{os.sep}extract"):
         for name in sorted(os.listdir(folder)):
@@ -178,7 +186,13 @@ def _own_file(place: str) -> bytes:
     """The bytes of a regular file that nobody but this user can have written. Raises OSError for any other."""
     if not _only_ours(os.lstat(os.path.dirname(place))):
         raise PermissionError(place)
-    handle = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    handle = os.open(
+        place,
+        os.O_RDONLY
+        | getattr(os, "O_NOFOLLOW", 0)
+        | getattr(os, "O_NONBLOCK", 0)
+        | getattr(os, "O_BINARY", 0),
+    )
     with os.fdopen(handle, "rb") as stream:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode) or not _only_ours(state) or state.st_size > MAX_ENTRY + 1000:

@@ -69,7 +69,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code: 0 passed, 1 gate failed, 2 usage, configuration or rule error, 3 nothing to
     audit, 4 internal error, 130 interrupted."""
     sys.excepthook = _broken
-    gc.set_threshold(100_000, 50, 1000)  # an audit makes many small things that live to its end: looked through seldom
+    gc.set_threshold(
+        100_000, 50, 1000
+    )  # an audit makes many small things that live to its end: looked through seldom
     try:
         code = commands.main(arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
@@ -134,10 +136,16 @@ PROFILE = click.option("--profile", type=Word("profile", PROFILES), help="Weight
                        "regulated; uk-gov asks the aspects of the UK Government too.")  # fmt: skip
 BASELINE = click.option("--baseline", "known", type=click.Path(path_type=Path), metavar="FILE",
                         help="The file of recorded findings.")  # fmt: skip
-NO_WAIVERS = click.option("--no-waivers", is_flag=True, help="Heed no waiver, and no comment that ignores a finding.")
-NO_CACHE = click.option("--no-cache", is_flag=True, help="Keep nothing for the next run, and use nothing that was kept.")
+NO_WAIVERS = click.option(
+    "--no-waivers", is_flag=True, help="Heed no waiver, and no comment that ignores a finding."
+)
+NO_CACHE = click.option(
+    "--no-cache", is_flag=True, help="Keep nothing for the next run, and use nothing that was kept."
+)
 TODAY = click.option("--today", type=Day(), hidden=True)
-RULES = click.option("--rules", "packs", type=Folder(), multiple=True, metavar="DIR", help="A folder of further rules.")
+RULES = click.option(
+    "--rules", "packs", type=Folder(), multiple=True, metavar="DIR", help="A folder of further rules."
+)
 
 
 # -------------------------------------------------------------------------------------------------- commands
@@ -153,10 +161,16 @@ def commands() -> None:
 @click.argument("path", type=Folder(), default=".")
 @click.option("--rev", help="Audit this commit, branch or tag instead of the work tree.")
 @click.option("--format", "format", type=Word("format", FORMATS), default="terminal", show_default=True)
-@click.option("--output", "outputs", type=Output(), multiple=True, help="Also write a report to a file. Repeatable.")
+@click.option(
+    "--output", "outputs", type=Output(), multiple=True, help="Also write a report to a file. Repeatable."
+)
 @click.option("--fail-below-maturity", "maturity", type=Level(), help="Exit 1 below level N.")
-@click.option("--fail-below-score", "scores", type=Score(), multiple=True, help="Exit 1 below a score. Repeatable.")
-@click.option("--fail-on", "severity", type=Word("severity", SEVERITIES), help="Exit 1 on a finding this grave.")
+@click.option(
+    "--fail-below-score", "scores", type=Score(), multiple=True, help="Exit 1 below a score. Repeatable."
+)
+@click.option(
+    "--fail-on", "severity", type=Word("severity", SEVERITIES), help="Exit 1 on a finding this grave."
+)
 @PROFILE
 @RULES
 @EXTENDS
@@ -165,9 +179,18 @@ def commands() -> None:
 @NO_WAIVERS
 @TODAY
 @ISOLATED
-@click.option("--config-from", "base", metavar="REV", help="Take the repository's configuration from this commit.")
-@click.option("--time-limit", "seconds", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True,
-              metavar="SECONDS", help="Skip what is not read by then.")
+@click.option(
+    "--config-from", "base", metavar="REV", help="Take the repository's configuration from this commit."
+)
+@click.option(
+    "--time-limit",
+    "seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Skip what is not read by then.",
+)
 @click.option("--strict", is_flag=True, help="Exit 4 when what was not read leaves any aspect unknown.")
 @click.option("--no-snippets", "bare", is_flag=True, help="No lines of source in the report.")
 @click.option("--trend", "history", type=click.Path(path_type=Path), metavar="FILE",
@@ -267,7 +290,11 @@ def _cache(audited: Path | None) -> Cache:
     from mlops_audit.cache import NOTHING_KEPT, Cache, user_folder
 
     folder = user_folder(os.environ)
-    if audited is None or not folder or Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(audited)):
+    if (
+        audited is None
+        or not folder
+        or Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(audited))
+    ):
         return NOTHING_KEPT
     return Cache(folder)
 
@@ -312,7 +339,12 @@ def _gate(report: Report, config: Config, quiet: bool) -> int:
 
 
 def _effective(
-    given: Config, path: Path, rev: str | None, isolated: bool, base: str | None = None, presets: Sequence[str] = ()
+    given: Config,
+    path: Path,
+    rev: str | None,
+    isolated: bool,
+    base: str | None = None,
+    presets: Sequence[str] = (),
 ) -> Config:
     """What holds: the command line, then the repository, then --extends, then the user, then the profile."""
     from mlops_audit import config
@@ -363,10 +395,14 @@ def _bytes_inside(path: Path, rev: str | None, name: str) -> bytes | None:
 @click.argument("head", required=False)
 @click.option("-C", "--repository", "path", type=Folder(), default=".", help="The repository.")
 @click.option("--format", "format", type=Word("format", FORMATS[:3]), default="terminal", show_default=True)
-@click.option("--output", "outputs", type=Output(), multiple=True, help="Also write it to a file. Repeatable.")
+@click.option(
+    "--output", "outputs", type=Output(), multiple=True, help="Also write it to a file. Repeatable."
+)
 @click.option("--fail-on-regression", "regressions", type=Word("regression", ("level", "pillar", "aspect")), multiple=True,
               help="Exit 1 when the level, any pillar's score or any aspect falls. Repeatable.")  # fmt: skip
-@click.option("--merge-base", "fork", is_flag=True, help="Compare with where HEAD left BASE, as a pull request does.")
+@click.option(
+    "--merge-base", "fork", is_flag=True, help="Compare with where HEAD left BASE, as a pull request does."
+)
 @PROFILE
 @RULES
 @EXTENDS
@@ -460,13 +496,21 @@ def _changed_configuration(path: Path, base: str, head: str | None) -> list[str]
     waivers = [[replace(waiver, site=None) for waiver in side.waivers] for side in (before, after)]  # type: ignore[arg-type]
     if same and waivers[0] == waivers[1]:
         return []
-    return ["this change alters the configuration of the audit; both sides were judged by the one of the base"]
+    return [
+        "this change alters the configuration of the audit; both sides were judged by the one of the base"
+    ]
 
 
 @commands.command("trend")
 @click.argument("path", type=Folder(), default=".")
 @click.option("--rev", default="HEAD", help="The commit, branch or tag that the history leads to.")
-@click.option("--every", type=Word("period", PERIODS), default="month", show_default=True, help="The last commit of each.")
+@click.option(
+    "--every",
+    type=Word("period", PERIODS),
+    default="month",
+    show_default=True,
+    help="The last commit of each.",
+)
 @click.option("--tags", is_flag=True, help="The commits that tags name, instead.")
 @click.option("--last", type=click.IntRange(min=1), metavar="N", help="Only the last N of them.")
 @click.option("--since", type=Day(), help="Only those since a day.")
@@ -582,14 +626,18 @@ def baseline_update(**asked: Any) -> int:
     try:
         before = read(target.read_bytes(), target.as_posix())
     except OSError as error:
-        raise Misuse(f"{target.as_posix()!r} cannot be read: {error.strerror}; `baseline write` records one") from error
+        raise Misuse(
+            f"{target.as_posix()!r} cannot be read: {error.strerror}; `baseline write` records one"
+        ) from error
     except BaselineError as error:
         raise Misuse(str(error)) from error
     held = _recorded(asked, config, before).held
     assert held is not None
     _write_file(target, written(held.remaining, __version__), "baseline")
     new = len(held.new_aspects) + len(held.new_places)
-    _say(f"{len(before) - len(held.remaining)} taken out, {len(held.remaining)} left; {new} new are not recorded")
+    _say(
+        f"{len(before) - len(held.remaining)} taken out, {len(held.remaining)} left; {new} new are not recorded"
+    )
     return PASSED
 
 
@@ -638,7 +686,9 @@ def config_commands() -> None:
 @config_commands.command("show")
 @click.argument("path", type=Folder(), default=".")
 @click.option("--rev", help="Read the configuration of this commit instead of the work tree.")
-@click.option("--format", "format", type=Word("format", ("terminal", "json")), default="terminal", show_default=True)
+@click.option(
+    "--format", "format", type=Word("format", ("terminal", "json")), default="terminal", show_default=True
+)
 @PROFILE
 @RULES
 @EXTENDS
@@ -662,9 +712,13 @@ def config_show(
     except (ConfigError, RepositoryError) as error:
         raise Misuse(str(error)) from error
     if format == "json":
-        _write(json.dumps([{"key": k, "value": v, "source": s} for k, v, s in found], indent=2) + "\n", utf8=True)
+        _write(
+            json.dumps([{"key": k, "value": v, "source": s} for k, v, s in found], indent=2) + "\n", utf8=True
+        )
     else:
-        _write_lines([f"{key} = {json.dumps(value, ensure_ascii=False)}  # {source}" for key, value, source in found])
+        _write_lines(
+            [f"{key} = {json.dumps(value, ensure_ascii=False)}  # {source}" for key, value, source in found]
+        )
     return PASSED
 
 
@@ -696,9 +750,16 @@ def explain(aspect: str, format: str, packs: tuple[Path, ...], color: str) -> in
 
 
 @commands.command("rules")
-@click.option("--format", "format", type=Word("format", ("terminal", "json")), default="terminal", show_default=True)
-@click.option("--write-docs", "pages", type=click.Path(path_type=Path), metavar="DIR",
-              help="Write a page for each aspect, and their index, into a folder instead.")
+@click.option(
+    "--format", "format", type=Word("format", ("terminal", "json")), default="terminal", show_default=True
+)
+@click.option(
+    "--write-docs",
+    "pages",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write a page for each aspect, and their index, into a folder instead.",
+)
 @RULES
 def list_rules(format: str, pages: Path | None, packs: tuple[Path, ...]) -> int:
     """List all aspects: id, weight, title, kinds of project that it is asked of."""
@@ -723,7 +784,9 @@ def _write_pages(folder: Path, packs: Sequence[Path]) -> None:
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             _write_file(folder / path, text)
         for page in sorted(folder.glob("*/*.md")):
-            if page.relative_to(folder).as_posix() not in found and page.read_text("utf-8").startswith(made.MADE):
+            if page.relative_to(folder).as_posix() not in found and page.read_text("utf-8").startswith(
+                made.MADE
+            ):
                 page.unlink()
     except OSError as error:
         raise Misuse(f"--write-docs: {str(folder)!r} cannot be written: {error.strerror}") from error
@@ -1001,5 +1064,3 @@ def _write_file(target: Path, text: str, what: str = "--output") -> None:
             fresh.unlink(missing_ok=True)
     except OSError as error:
         raise Misuse(f"{what}: {str(target)!r} cannot be written: {error.strerror}") from error
-
-

@@ -28,7 +28,9 @@ class Test:
     node: ast.expr
     flow: set[str] = field(default_factory=set)  # raise, return
     led: set[str] = field(default_factory=set)  # filled in by the reader: names called under it
-    sets: set[str] = field(default_factory=set)  # flags and lists changed under it, functions whose result it decides
+    sets: set[str] = field(
+        default_factory=set
+    )  # flags and lists changed under it, functions whose result it decides
 
 
 Guards = tuple[tuple[Test, bool], ...]  # innermost first; True for the branch where the test does not hold
@@ -84,14 +86,19 @@ class Decision:
     test: Test | None = None
     target: str = ""
 
+
 class Expressions:
     """Collects what expressions hold; a walk over statements brings them here with what stands around them."""
 
     def __init__(self) -> None:
         self.module = Scope("module")
         self.names = Names(self.module)
-        self.imports: list[tuple[str, str, int, bool, bool, bool, str]] = []  # name, module, line, relative, dead
-        self.calls: list[tuple[ast.Call, Around, str, str]] = []  # ..., the variable assigned, what it decorates
+        self.imports: list[
+            tuple[str, str, int, bool, bool, bool, str]
+        ] = []  # name, module, line, relative, dead
+        self.calls: list[
+            tuple[ast.Call, Around, str, str]
+        ] = []  # ..., the variable assigned, what it decorates
         self.raised: set[int] = set()  # ids of the calls that make what a `raise` raises
         self.decorators: list[tuple[ast.expr, Around, str]] = []
         self.definitions: list[Definition] = []
@@ -104,6 +111,7 @@ class Expressions:
         self._targets: dict[int, str] = {}
         self._owners: dict[int, ast.Call] = {}
         self._entries: dict[int, str] = {}
+
     def target_of(self, call: ast.Call) -> str:
         """The variable that the value of a call is given to, "" when there is none."""
         return self._targets.get(id(call), "")
@@ -111,14 +119,21 @@ class Expressions:
     # ---------------------------------------------------------------------------------------- bindings
 
     def _bind(
-        self, target: ast.expr, value: ast.expr | None, annotation: ast.expr | None, around: Around, position: int
+        self,
+        target: ast.expr,
+        value: ast.expr | None,
+        annotation: ast.expr | None,
+        around: Around,
+        position: int,
     ) -> None:
         scope, until = around.scope, around.until
         if isinstance(target, ast.Name):
             if value is None and annotation is None:
                 binding = Binding(OPAQUE, position)
             else:
-                binding = Binding(ANNOTATED if annotation is not None else VALUE, position, "", value, annotation, until)
+                binding = Binding(
+                    ANNOTATED if annotation is not None else VALUE, position, "", value, annotation, until
+                )
             scope.bind(target.id, binding)
             if scope.form == "class":
                 attributes = self.names.classes[scope.class_name].attributes
@@ -160,9 +175,12 @@ class Expressions:
             return None
         while scope is not None:
             if scope.self_name:
-                return self.names.classes.get(scope.class_name) if scope.self_name == target.value.id else None
+                return (
+                    self.names.classes.get(scope.class_name) if scope.self_name == target.value.id else None
+                )
             scope = scope.parent
         return None
+
     # -------------------------------------------------------------------------------------- comparisons
 
     def _tested(self, node: ast.expr, around: Around, form: str) -> Test:
@@ -200,7 +218,9 @@ class Expressions:
 
     # ------------------------------------------------------------------------------------- expressions
 
-    def _expressions(self, nodes: list[ast.expr], around: Around, decorates: str = "", variable: str = "") -> None:
+    def _expressions(
+        self, nodes: list[ast.expr], around: Around, decorates: str = "", variable: str = ""
+    ) -> None:
         """Walks expressions without recursion; inner calls come before those that they are arguments of."""
         outermost = nodes[0] if decorates else None
         todo: list[tuple[list[ast.expr], Around]] = [(nodes, around)]
@@ -220,7 +240,9 @@ class Expressions:
                 elif kind is ast.Attribute:
                     stack.append(node.value)  # type: ignore[attr-defined]
                 elif kind is ast.Call:
-                    self.calls.append((node, around, targets.get(id(node), ""), decorates if node is outermost else ""))  # type: ignore[arg-type]
+                    self.calls.append(
+                        (node, around, targets.get(id(node), ""), decorates if node is outermost else "")
+                    )  # type: ignore[arg-type]
                     for argument in node.args:  # type: ignore[attr-defined]
                         if type(argument) is not ast.Name:
                             owners[id(argument)] = node  # type: ignore[assignment]
@@ -286,7 +308,14 @@ class Expressions:
         scope = Scope("function", around.scope, class_name=around.scope.class_name)
         generators = node.generators  # type: ignore[attr-defined]
         inner = Around(
-            scope, around.definition, around.guards, True, around.main, around.dead, around.until, around.blocks
+            scope,
+            around.definition,
+            around.guards,
+            True,
+            around.main,
+            around.dead,
+            around.until,
+            around.blocks,
         )
         guards = around.guards
         for index, generator in enumerate(generators):
@@ -306,7 +335,14 @@ class Expressions:
         for parameter in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
             scope.bind(parameter.arg, Binding(OPAQUE, 0))
         inner = Around(
-            scope, around.definition, around.guards, around.loop, around.main, around.dead, around.until, around.blocks
+            scope,
+            around.definition,
+            around.guards,
+            around.loop,
+            around.main,
+            around.dead,
+            around.until,
+            around.blocks,
         )
         todo.append(([d for d in (*arguments.defaults, *arguments.kw_defaults) if d], around))
         todo.append(([node.body], inner))

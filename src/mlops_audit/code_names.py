@@ -11,7 +11,9 @@ MAX_NAME = 160  # characters; chains of calls on one value would otherwise grow 
 MAX_DEPTH = 40
 
 _BUILTINS = frozenset(dir(builtins))
-_TRANSPARENT = frozenset({"Optional", "Annotated", "Final", "ClassVar", "Required", "NotRequired", "Mapped", "InitVar"})
+_TRANSPARENT = frozenset(
+    {"Optional", "Annotated", "Final", "ClassVar", "Required", "NotRequired", "Mapped", "InitVar"}
+)
 _UNINFORMATIVE = frozenset({
     "Any", "object", "Callable", "Type", "List", "Dict", "Tuple", "Set", "Sequence", "Mapping", "Iterable", "Iterator",
     "Generator", "AsyncIterator", "AsyncGenerator", "Awaitable", "Coroutine", "Literal", "Self", "TypeVar", "None",
@@ -376,7 +378,10 @@ class Names:
                 if outer in _TRANSPARENT and inside:
                     node = inside[0]
                 elif outer == "Union" and inside:
-                    node = next((e for e in inside if not (isinstance(e, ast.Constant) and e.value is None)), inside[0])
+                    node = next(
+                        (e for e in inside if not (isinstance(e, ast.Constant) and e.value is None)),
+                        inside[0],
+                    )
                 else:
                     node = node.value
             else:

@@ -99,7 +99,13 @@ class Reader:
         return self._made(name, line, arguments, around, target, decorates)
 
     def _made(
-        self, name: str, line: int, arguments: dict[str, TraitValue], around: Around, target: str, decorates: str
+        self,
+        name: str,
+        line: int,
+        arguments: dict[str, TraitValue],
+        around: Around,
+        target: str,
+        decorates: str,
     ) -> Called:
         blocks = around.blocks
         return Called(
@@ -123,7 +129,9 @@ class Reader:
             return ()
         found = self._guards.get(id(guards))
         if found is None:
-            texts = tuple(f"not ({self._test(test)})" if negated else self._test(test) for test, negated in guards)
+            texts = tuple(
+                f"not ({self._test(test)})" if negated else self._test(test) for test, negated in guards
+            )
             found = self._guards[id(guards)] = (guards, texts)
         return found[1]
 
@@ -134,7 +142,11 @@ class Reader:
         return text
 
     def _source(self, node: ast.expr, limit: int) -> str:
-        if isinstance(node, ast.Compare) and isinstance(node.left, ast.expr) and node.lineno > (node.left.lineno or 0):
+        if (
+            isinstance(node, ast.Compare)
+            and isinstance(node.left, ast.expr)
+            and node.lineno > (node.left.lineno or 0)
+        ):
             return f"{self.text.of(node.left, limit)} == {self.text.of(node.comparators[0], limit)}"[:limit]
         return self.text.of(node, limit)
 
@@ -165,7 +177,11 @@ class Reader:
             return tuple(keys) or "{}"
         if kind is ast.BinOp and isinstance(node.op, ast.Add):  # type: ignore[attr-defined]
             left, right = self._scalar(node.left, scope), self._scalar(node.right, scope)  # type: ignore[attr-defined]
-            if left is not None and right is not None and isinstance(node.left, (ast.Constant, ast.Name, ast.JoinedStr)):  # type: ignore[attr-defined]
+            if (
+                left is not None
+                and right is not None
+                and isinstance(node.left, (ast.Constant, ast.Name, ast.JoinedStr))
+            ):  # type: ignore[attr-defined]
                 return (left + right)[:MAX_VALUE]
         return self.text.of(node, MAX_VALUE)
 
@@ -197,7 +213,11 @@ class Reader:
             if isinstance(part, ast.Constant):
                 parts.append(str(part.value))
             elif isinstance(part, ast.FormattedValue):
-                literal = self.literal(part.value, scope) if isinstance(part.value, (ast.Name, ast.Attribute)) else None
+                literal = (
+                    self.literal(part.value, scope)
+                    if isinstance(part.value, (ast.Name, ast.Attribute))
+                    else None
+                )
                 known = isinstance(literal, ast.Constant) and isinstance(literal.value, str)
                 parts.append(literal.value if known else "{}")  # type: ignore[union-attr]
         return "".join(parts)[:limit]
@@ -220,7 +240,9 @@ class Reader:
             bindings = [binding for binding, _ in rows]
         else:
             here = scope
-            while here is not None and (first not in here.bindings or (here.form == "class" and here is not scope)):
+            while here is not None and (
+                first not in here.bindings or (here.form == "class" and here is not scope)
+            ):
                 here = here.parent
             bindings = here.bindings[first] if here is not None else []
         node = bindings[0].node if len(bindings) == 1 else None
@@ -243,12 +265,20 @@ class Reader:
             returns = ""
             if isinstance(node, ast.ClassDef):
                 base_names = tuple(self._base(base, scope) for base in node.bases)
-                bases.extend(Based(name, node.lineno, definition.name, definition.dead) for name in base_names)
+                bases.extend(
+                    Based(name, node.lineno, definition.name, definition.dead) for name in base_names
+                )
             else:
                 arguments = node.args
                 parameters = tuple(
                     a.arg
-                    for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg)
+                    for a in (
+                        *arguments.posonlyargs,
+                        *arguments.args,
+                        *arguments.kwonlyargs,
+                        arguments.vararg,
+                        arguments.kwarg,
+                    )
                     if a is not None
                 )
                 returns = self.text.of(node.returns, MAX_VALUE) if node.returns is not None else ""
@@ -278,7 +308,9 @@ class Reader:
                 function = _function(decision.around)
                 if function and self._returns(function, decision.target):
                     tests = [*tests, *by_word.get(function, ())]
-            further = [flagged for test in tests for word in sorted(test.sets) for flagged in by_word.get(word, ())]
+            further = [
+                flagged for test in tests for word in sorted(test.sets) for flagged in by_word.get(word, ())
+            ]
             for word in sorted({word for test in tests for word in test.sets}):
                 for function in returning.get(word, ()):
                     further.extend(by_word.get(function, ()))
@@ -431,7 +463,9 @@ class Reader:
             else:
                 text = self._shell_text(arguments[0], around.scope)
             if text and not text.startswith("{}"):
-                directory = next((self._scalar(k.value, around.scope) for k in node.keywords if k.arg == "cwd"), "")
+                directory = next(
+                    (self._scalar(k.value, around.scope) for k in node.keywords if k.arg == "cwd"), ""
+                )
                 yield Ran(
                     text, node.lineno, "?" if directory is None else directory, _function(around),
                     self._guarded(around.guards), around.dead,

@@ -47,7 +47,9 @@ class Walk(Expressions):
                     if type(value) is ast.Call:
                         if dotted_text(value.func) in _EXITS:
                             flow.add("exit")
-                        elif around.guards and type(value.func) is ast.Attribute and value.func.attr in _GROWTH:
+                        elif (
+                            around.guards and type(value.func) is ast.Attribute and value.func.attr in _GROWTH
+                        ):
                             _sets(around, dotted_text(value.func.value))
             elif kind is ast.Assign or kind is ast.AnnAssign or kind is ast.AugAssign:
                 self._assignment(statement, around)  # type: ignore[arg-type]
@@ -93,7 +95,9 @@ class Walk(Expressions):
                 around = around.but(guards=((test, False), *around.guards))
             elif kind is ast.Global or kind is ast.Nonlocal:
                 for name in statement.names:  # type: ignore[attr-defined]
-                    around.scope.outer[name] = self.module if kind is ast.Global else self._outer(name, around.scope)
+                    around.scope.outer[name] = (
+                        self.module if kind is ast.Global else self._outer(name, around.scope)
+                    )
             elif kind is ast.Match:
                 self._match(statement, around, flow)  # type: ignore[arg-type]
             elif kind is ast.Delete:
@@ -119,14 +123,18 @@ class Walk(Expressions):
             constant = _constant_truth(statement.test)
             test = self._tested(statement.test, around, "if")
             then = self._inner(
-                statement.body, around.but(guards=((test, False), *around.guards), dead=constant is False), flow
+                statement.body,
+                around.but(guards=((test, False), *around.guards), dead=constant is False),
+                flow,
             )
             leaves = _leaves(statement.body)
             test.flow |= then & {"raise", "return"}
             if not statement.orelse:
                 return ((test, False), *left) if leaves and constant is None else left
             end = end_of(statement.orelse[-1])
-            around = around.but(guards=((test, True), *around.guards), dead=constant is True, until=around.until or end)
+            around = around.but(
+                guards=((test, True), *around.guards), dead=constant is True, until=around.until or end
+            )
             if len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If):
                 statement = statement.orelse[0]
                 if leaves and constant is None:
@@ -207,7 +215,11 @@ class Walk(Expressions):
             return
         module = statement.module or ""
         if statement.level:
-            above = self.package[: len(self.package) - statement.level + 1] if statement.level > 1 else self.package
+            above = (
+                self.package[: len(self.package) - statement.level + 1]
+                if statement.level > 1
+                else self.package
+            )
             module = ".".join((*above, module) if module else above)
         for alias in statement.names:
             name = f"{module}.{alias.name}" if module else alias.name
@@ -227,7 +239,9 @@ class Walk(Expressions):
             scope.class_name = outer.class_name
             name = f"{scope.class_name}.{node.name}"
             self.names.classes[scope.class_name].methods.add(node.name)
-        definition = Definition(node, name, "method" if method else "function", around.definition, outer, dead=around.dead)
+        definition = Definition(
+            node, name, "method" if method else "function", around.definition, outer, dead=around.dead
+        )
         self.definitions.append(definition)
         self.names.functions.setdefault(name, Function(name, scope, outer, node.returns))
         outer.bind(node.name, Binding(LOCAL, node.lineno << 16, name, until=around.until))
@@ -298,15 +312,24 @@ class Walk(Expressions):
                 self.named_results.append((name, value, around.scope))  # type: ignore[arg-type]
         elif kind is ast.Await and name:
             self._targets[id(value.value)] = name  # type: ignore[attr-defined]
-        elif kind is ast.Constant or kind is ast.List or kind is ast.Tuple or kind is ast.UnaryOp or kind is ast.Set:
+        elif (
+            kind is ast.Constant
+            or kind is ast.List
+            or kind is ast.Tuple
+            or kind is ast.UnaryOp
+            or kind is ast.Set
+        ):
             if name and not isinstance(node, ast.AugAssign) and is_literal(value):
                 label = f"{around.scope.class_name}.{name}" if around.scope.form == "class" else name
                 self.settings.append((label, value, around, "assignment", node.lineno))
         elif kind is ast.Dict and name:
-            self._entries[id(value)] = f"{around.scope.class_name}.{name}" if around.scope.form == "class" else name
+            self._entries[id(value)] = (
+                f"{around.scope.class_name}.{name}" if around.scope.form == "class" else name
+            )
         if name and (kind is ast.Compare or kind is ast.BoolOp or kind is ast.Call or kind is ast.UnaryOp):
             self._decide(value, around, "assign", None, name)
         self._expressions([value], around, "", name)
+
     def _outer(self, name: str, scope: Scope) -> Scope:
         above = scope.parent
         while above is not None and above.parent is not None:

@@ -226,7 +226,11 @@ def _findings(base: Side, head: Side, renamed: Mapping[str, str], rows: Mapping[
     before = base.aspects
     for ident, aspect in head.aspects.items():
         row = rows.get(ident)
-        if row and row["after"] in ("partial", "missing") and row["direction"] in ("lost", "asked", "changed"):
+        if (
+            row
+            and row["after"] in ("partial", "missing")
+            and row["direction"] in ("lost", "asked", "changed")
+        ):
             changed.new.append(_finding(aspect, row["after"]))
         if row and row["before"] in ("partial", "missing") and row["after"] in ("pass", "na"):
             changed.resolved.append(_finding(before[ident], row["before"]))
@@ -260,8 +264,16 @@ def _claims(base: Side, head: Side, renamed: Mapping[str, str], changed: _Change
     matched = match(claims(base), claims(head), renamed)
     for marks, found in ((matched.came, changed.new), (matched.went, changed.resolved)):
         for mark in marks:
-            row = {"path": mark.site.path, "line": mark.site.line, "cell": 0, "signal": CLAIM, "name": mark.name}
-            found.append({"aspect": mark.aspect, "title": after[mark.aspect]["title"], "verdict": "missing"} | row)
+            row = {
+                "path": mark.site.path,
+                "line": mark.site.line,
+                "cell": 0,
+                "signal": CLAIM,
+                "name": mark.name,
+            }
+            found.append(
+                {"aspect": mark.aspect, "title": after[mark.aspect]["title"], "verdict": "missing"} | row
+            )
 
 
 def _finding(aspect: Document, verdict: str) -> Document:
@@ -290,7 +302,9 @@ def _caveats(base: Side, head: Side) -> list[str]:
         if unread:
             notes.append(f"{side.name}: {unread} place{'s' if unread != 1 else ''} could not be read")
         if not side.whole and any(aspect["evidence_left_out"] for aspect in side.aspects.values()):
-            notes.append(f"{side.name}: the report does not show all evidence, so some may be named as new or gone")
+            notes.append(
+                f"{side.name}: the report does not show all evidence, so some may be named as new or gone"
+            )
     if base.document["tool"]["version"] != head.document["tool"]["version"]:
         notes.append("the two reports were made by different versions of mlops-audit")
     return notes
@@ -299,7 +313,9 @@ def _caveats(base: Side, head: Side) -> list[str]:
 # ------------------------------------------------------------------------------------------------ formats
 
 
-def render(document: Document, format: str, *, color: bool = False, width: int = 100, unicode: bool = True) -> str:
+def render(
+    document: Document, format: str, *, color: bool = False, width: int = 100, unicode: bool = True
+) -> str:
     """The comparison as text in one of FORMATS; Markdown stays below what a comment of a pull request may have."""
     if format == "json":
         return json.dumps(document, indent=2) + "\n"

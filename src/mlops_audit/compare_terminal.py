@@ -130,7 +130,9 @@ def _gates(document: Document) -> Iterable[tuple[int, Sequence[Part]]]:
         yield from _titled("Gates", "")
     for word, style in (("closed", "red"), ("opened", "green")):
         for gate in gates[word]:
-            names = (" or " if gate["needs"] == "any" else ", ").join(titles.get(a, a) for a in gate["aspects"])
+            names = (" or " if gate["needs"] == "any" else ", ").join(
+                titles.get(a, a) for a in gate["aspects"]
+            )
             state = "in place" if gate["at_least"] == "pass" else "at least begun"
             yield 2, [(word, style), f" level {gate['level']}: needs {names} {state}"]
 

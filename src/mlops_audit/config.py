@@ -57,7 +57,9 @@ class Config:
     waivers: tuple[Waiver, ...] = ()
     waived: str = ""
     needs_approval: bool | None = None
-    sources: Mapping[str, str] = field(default_factory=dict, compare=False)  # key, or key and entry -> file:line
+    sources: Mapping[str, str] = field(
+        default_factory=dict, compare=False
+    )  # key, or key and entry -> file:line
 
     @property
     def thresholds(self) -> Thresholds:
@@ -134,7 +136,9 @@ def of_profile(name: str) -> Config:
     return replace(_Reader(f"profile {name}", PROFILE_KEYS).config(node), source="")
 
 
-def _extended(reader: _Reader, data: bytes, section: tuple[str, ...], read: Read | None, trail: tuple[str, ...]) -> Config:
+def _extended(
+    reader: _Reader, data: bytes, section: tuple[str, ...], read: Read | None, trail: tuple[str, ...]
+) -> Config:
     """A configuration on top of those that it extends. `read` is given where only files of a repository may be."""
     node = reader.table(data, section)
     if node is None:
@@ -169,7 +173,9 @@ def near(word: str, known: Iterable[str]) -> str:
     for right in known:
         tails.setdefault(right.rpartition("/")[2], right)
     close = difflib.get_close_matches(word, known, 1, 0.6)
-    close = close or [tails[tail] for tail in difflib.get_close_matches(word.rpartition("/")[2], list(tails), 1, 0.6)]
+    close = close or [
+        tails[tail] for tail in difflib.get_close_matches(word.rpartition("/")[2], list(tails), 1, 0.6)
+    ]
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; known: {', '.join(known)}" if len(known) <= 8 else ""
@@ -282,7 +288,9 @@ class _Reader:
             sources=dict(self.sources(node)),
         )
         if self.faults:
-            raise ConfigError(sorted(self.faults, key=lambda fault: int(fault[len(self.file) + 1 :].split(":")[0])))
+            raise ConfigError(
+                sorted(self.faults, key=lambda fault: int(fault[len(self.file) + 1 :].split(":")[0]))
+            )
         return config
 
     def maturity(self, node: parse.Node | None) -> int | None:
@@ -290,7 +298,9 @@ class _Reader:
             return None
         top = len(catalogue.load().levels) - 1
         if node.quoted or not node.text.isdigit() or int(node.text) > top:
-            self.fault(node.line, f"'fail-below-maturity' is a whole number from 0 to {top}, not {node.text!r}")
+            self.fault(
+                node.line, f"'fail-below-maturity' is a whole number from 0 to {top}, not {node.text!r}"
+            )
             return None
         return int(node.text)
 
@@ -381,23 +391,31 @@ class _Reader:
         if aspect and aspect not in known:
             self.fault(node.line_of("aspect"), f"unknown aspect {aspect!r}{near(aspect, known)}")
         globs = [] if paths is None else paths.value if isinstance(paths.value, list) else [paths]
-        if paths is not None and not (globs and all(item.quoted and item.text.strip("/. ") for item in globs)):
+        if paths is not None and not (
+            globs and all(item.quoted and item.text.strip("/. ") for item in globs)
+        ):
             self.fault(paths.line, "'path' of a waiver is a path, or a list of paths")
         expires = date.min
         try:
             expires = date.fromisoformat(node.at("expires") or date.min.isoformat())
         except ValueError:
-            self.fault(node.line_of("expires"), f"'expires' is a day such as 2027-03-31, not {node.at('expires')!r}")
+            self.fault(
+                node.line_of("expires"), f"'expires' is a day such as 2027-03-31, not {node.at('expires')!r}"
+            )
         reason, owner = (" ".join(node.at(key).split()) for key in ("reason", "owner"))
         covered = tuple(with_contents(item.text for item in globs))
-        return Waiver(aspect, reason, owner, expires, covered, node.at("approved-by"), Site(self.file, node.line))
+        return Waiver(
+            aspect, reason, owner, expires, covered, node.at("approved-by"), Site(self.file, node.line)
+        )
 
     def sources(self, node: parse.Node) -> Iterable[tuple[str, str]]:
         """Where each value is said: by key, and for tables and lists also by entry."""
         for key, value in node.items:
             yield key, f"{self.file}:{node.line_of(key)}"
             if isinstance(value.value, dict):
-                yield from ((f"{key}.{entry}", f"{self.file}:{value.line_of(entry)}") for entry, _ in value.items)
+                yield from (
+                    (f"{key}.{entry}", f"{self.file}:{value.line_of(entry)}") for entry, _ in value.items
+                )
             elif isinstance(value.value, list):
                 texts = (item for item in value.list if isinstance(item.value, str))
                 yield from ((f"{key}.{item.text}", f"{self.file}:{item.line}") for item in texts)
@@ -422,7 +440,9 @@ class _Reader:
             if aspect not in known:
                 self.fault(node.line_of(aspect), f"unknown aspect {aspect!r}{near(aspect, known)}")
             elif not reason.quoted or not reason.text.strip():
-                self.fault(node.line_of(aspect), f"{aspect!r} is disabled without a reason: give one as a text")
+                self.fault(
+                    node.line_of(aspect), f"{aspect!r} is disabled without a reason: give one as a text"
+                )
         return {aspect: " ".join(reason.text.split()) for aspect, reason in node.items}
 
 

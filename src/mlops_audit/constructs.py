@@ -14,7 +14,12 @@ from mlops_audit.shell import commands
 
 MARKS = (b"aws_cdk", b"aws-cdk", b"cdktf", b"pulumi")
 SYSTEMS = (
-    (re.compile(r"aws_cdk\.|aws_solutions_constructs\.|cdk_\w+\.|aws-cdk-lib[./]|@aws-cdk/|@aws-solutions-constructs/"), "cdk"),
+    (
+        re.compile(
+            r"aws_cdk\.|aws_solutions_constructs\.|cdk_\w+\.|aws-cdk-lib[./]|@aws-cdk/|@aws-solutions-constructs/"
+        ),
+        "cdk",
+    ),
     (re.compile(r"cdktf(_\w+)?\.|imports\.|cdktf\.|@cdktf/"), "cdktf"),
     (re.compile(r"pulumi_\w+\.|pulumi\.ComponentResource|@pulumi/[\w-]+[./]"), "pulumi"),
 )
@@ -37,16 +42,22 @@ STORED = re.compile(r"(S3|Ecr)SourceAction$|CodePipelineSource\.(s3|ecr)$")
 ACTION = re.compile(
     r"(?:aws_cdk\.aws_codepipeline_actions|aws[-_]codepipeline[-_]actions)\.(\w+Action)$|(?:aws_cdk|aws-cdk-lib|@aws-cdk)[./]pipelines\.(\w+Step)$"
 )
-STAGE = re.compile(r"(?:codepipeline|pipelines)\.(?:Pipeline|CodePipeline|CdkPipeline)\.(?:addStage|add_stage|addWave|add_wave)$")
+STAGE = re.compile(
+    r"(?:codepipeline|pipelines)\.(?:Pipeline|CodePipeline|CdkPipeline)\.(?:addStage|add_stage|addWave|add_wave)$"
+)
 SCHEDULES = re.compile(r"\.Schedule(Expression)?\.(cron|rate|expression|at)$")
 # What brings events to a function, a machine or a pipeline that is its first argument.
 NOTIFIES = re.compile(r"\.(LambdaDestination|LambdaSubscription)$")
-TARGETS = re.compile(r"targets\.(LambdaFunction|CodePipeline|SfnStateMachine|CodeBuildProject|SageMakerPipeline|EcsTask|BatchJob)$")
+TARGETS = re.compile(
+    r"targets\.(LambdaFunction|CodePipeline|SfnStateMachine|CodeBuildProject|SageMakerPipeline|EcsTask|BatchJob)$"
+)
 CONTINUOUS = re.compile(
     r"(FargateService|Ec2Service|\.CfnEndpoint|Endpoint|v1\.Deployment|cloudrun\.Service|WebApp|ContainerApp)$"
 )
 RELEASES = re.compile(r"(?i)deploy|release|rollout|(?<![a-z])(prod|live)")
-ALARMED = re.compile(r"\.(Composite)?Alarm\.(addAlarmAction|add_alarm_action)$|\.(createAlarm|create_alarm)\.(addAlarmAction|add_alarm_action)$")
+ALARMED = re.compile(
+    r"\.(Composite)?Alarm\.(addAlarmAction|add_alarm_action)$|\.(createAlarm|create_alarm)\.(addAlarmAction|add_alarm_action)$"
+)
 
 
 def facts(path: str, calls: Sequence[Called]) -> Iterator[Fact]:
@@ -76,7 +87,9 @@ class _File:
         self._scheduled = [call for call in calls if SCHEDULES.search(call.name)][:200]
         self._rules = [call for call in calls if re.search(r"\.Rule$", call.name)][:200]
         self._projects = [call for call in calls if PROJECTS.search(call.name)][:200]
-        self._alarmed = next((_text(call.arguments.get("1")) for call in calls if ALARMED.search(call.name)), "")
+        self._alarmed = next(
+            (_text(call.arguments.get("1")) for call in calls if ALARMED.search(call.name)), ""
+        )
         self._sources = tuple(dict.fromkeys(
             "push" if PUSHED.search(call.name) else "event"
             for call in calls if not call.dead and (PUSHED.search(call.name) or STORED.search(call.name))
@@ -142,7 +155,9 @@ class _File:
         held = _held(call)
         machine = MACHINES.search(call.name) is not None
         names = ("pipeline_name", "pipelineName", "state_machine_name", "stateMachineName")
-        name = next((_text(held[key]) for key in names if held.get(key)), "") or _text(call.arguments.get("2"))
+        name = next((_text(held[key]) for key in names if held.get(key)), "") or _text(
+            call.arguments.get("2")
+        )
         triggers = tuple(dict.fromkeys([*(() if machine else self._sources), *self._aimed_at(call)]))
         traits: dict[str, TraitValue] = {
             "system": "stepfunctions" if machine else "codepipeline", "unit": f"{site.path}#{name}",
@@ -183,11 +198,15 @@ class _File:
         """The place of the stage that names an action, or in which it is written; behind all when there is none."""
         aim = action.target.rpartition(".")[2]
         for place, stage in enumerate(stages):
-            listed = " ".join(_text(value) for key, value in stage.arguments.items() if not key.startswith("stage"))
+            listed = " ".join(
+                _text(value) for key, value in stage.arguments.items() if not key.startswith("stage")
+            )
             if aim and re.search(rf"(?<![\w']){re.escape(aim)}(?![\w'])", listed):
                 return place
         if not aim:
-            return next((p for p in range(len(stages) - 1, -1, -1) if stages[p].line <= action.line), len(stages))
+            return next(
+                (p for p in range(len(stages) - 1, -1, -1) if stages[p].line <= action.line), len(stages)
+            )
         return len(stages)
 
     def _job(self, action: Called, stage: str, approved: bool, before: tuple[str, ...]) -> Fact:
@@ -195,7 +214,11 @@ class _File:
         found = ACTION.search(action.name)
         category = (found[1] or found[2]) if found else ""
         name = _action_name(action)
-        traits: dict[str, TraitValue] = {"system": "codepipeline", "unit": f"{self.path}#{name}", "category": category}
+        traits: dict[str, TraitValue] = {
+            "system": "codepipeline",
+            "unit": f"{self.path}#{name}",
+            "category": category,
+        }
         traits.update({f"{key}=": value for key, value in held.items()})
         deploys = re.search(r"CloudFormation|Deploy", category) is not None
         if deploys:
@@ -225,7 +248,13 @@ class _File:
                 source = _text(_held(project).get("buildSpec") or _held(project).get("build_spec"))
                 named = re.search(r"\w+\(\s*[\"'`]([\w./-]+\.ya?ml)[\"'`]", source)
                 unit = f"{self.path}#{_text(project.arguments.get('2'))}"
-                return (unit, posixpath.normpath(named[1])) if named else (unit,) if source else (unit, "buildspec.yml")
+                return (
+                    (unit, posixpath.normpath(named[1]))
+                    if named
+                    else (unit,)
+                    if source
+                    else (unit, "buildspec.yml")
+                )
         return ()
 
     def _released(self, stage: Called) -> Fact:
@@ -247,7 +276,9 @@ class _File:
     def builds(self) -> Iterator[Fact]:
         """The commands of build specifications written into the code, and of steps that run a shell."""
         for call in self._calls:
-            spec = re.search(r"BuildSpec\.(fromObject|from_object|fromObjectToYaml|from_object_to_yaml)$", call.name)
+            spec = re.search(
+                r"BuildSpec\.(fromObject|from_object|fromObjectToYaml|from_object_to_yaml)$", call.name
+            )
             step = re.search(r"pipelines\.(ShellStep|CodeBuildStep)$", call.name)
             if call.dead or not (spec or step):
                 continue
@@ -272,14 +303,20 @@ class _File:
             r"(?:from_?asset|from_?image_?asset|from_?source_?filename|FileArchive|asset)\(\s*[\"'`]([^\"'`]+)[\"'`]",
             source, re.IGNORECASE,
         )  # fmt: skip
-        assets += [asset for joined in re.findall(r"\bjoin\(([^()]*(?:\([^()]*\))?[^()]*)\)", source) if (asset := _joined(joined))]
+        assets += [
+            asset
+            for joined in re.findall(r"\bjoin\(([^()]*(?:\([^()]*\))?[^()]*)\)", source)
+            if (asset := _joined(joined))
+        ]
         entry = _text(held.get("entry"))
         if entry and re.fullmatch(r"[\w./-]+", entry):
             assets.append(entry)
         handler = _text(held.get("handler"))
         suffix = ".js" if "NODEJS" in _text(held.get("runtime")).upper() else ".py"
         module = (
-            handler.rpartition(".")[0].replace(".", "/") + suffix if re.fullmatch(r"[\w./-]+\.\w+", handler) else ""
+            handler.rpartition(".")[0].replace(".", "/") + suffix
+            if re.fullmatch(r"[\w./-]+\.\w+", handler)
+            else ""
         )
         index = _text(held.get("index")) or module
         for asset in assets:
@@ -322,5 +359,3 @@ def _stage_name(stage: Called) -> str:
 def _order(action: Called) -> tuple[int, int]:
     order = _text(_held(action).get("run_order") or _held(action).get("runOrder"))
     return (int(order) if order.isdigit() and len(order) < 6 else 1, action.line)
-
-

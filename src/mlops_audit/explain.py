@@ -53,7 +53,12 @@ def explanation(rule: Rule, catalogue: Catalogue) -> dict[str, Any]:
 
 
 def _clause(clause: Clause) -> dict[str, Any]:
-    return {"all": list(clause.all), "any": list(clause.any), "none": list(clause.none), "at_least": clause.at_least}
+    return {
+        "all": list(clause.all),
+        "any": list(clause.any),
+        "none": list(clause.none),
+        "at_least": clause.at_least,
+    }
 
 
 def explain(rule: Rule, catalogue: Catalogue, format: str, *, color: bool = False, width: int = 100) -> str:
@@ -108,5 +113,7 @@ def rule_list(pack: Pack, catalogue: Catalogue, format: str) -> str:
     lines = []
     for row in rows:
         kinds = ", ".join(row["applies_to"]) if isinstance(row["applies_to"], list) else ""
-        lines.append(f"{row['id']:<{widest}}  {row['weight']}  {row['title']}" + (f"  ({kinds})" if kinds else ""))
+        lines.append(
+            f"{row['id']:<{widest}}  {row['weight']}  {row['title']}" + (f"  ({kinds})" if kinds else "")
+        )
     return "\n".join(lines) + "\n"

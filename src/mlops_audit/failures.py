@@ -57,7 +57,10 @@ def failures(facts: Sequence[Fact], repository: Repository) -> Failures:
         (fact.site.path, name) for fact in failing for name in values(fact.traits.get("function"))
     )
     return Failures(
-        _with_importers(files, facts, repository) | left_out(facts), functions, tuple(failing), _misfits(facts, repository)
+        _with_importers(files, facts, repository) | left_out(facts),
+        functions,
+        tuple(failing),
+        _misfits(facts, repository),
     )
 
 

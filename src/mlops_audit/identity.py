@@ -134,7 +134,9 @@ def _nearest(old: list[Old], new: list[New]) -> Iterable[tuple[Old, New]]:
     if len(old) == len(new) or not old or not new:
         return zip(_in_order(old), _in_order(new), strict=False)
     apart = [
-        (abs(_line(a) - _line(b)), number, other) for number, a in enumerate(old) for other, b in enumerate(new)
+        (abs(_line(a) - _line(b)), number, other)
+        for number, a in enumerate(old)
+        for other, b in enumerate(new)
     ]
     taken: tuple[set[int], set[int]] = (set(), set())
     pairs = []
@@ -162,7 +164,10 @@ def sketch(text: str) -> Sketch:
     words = re.findall(r"\w+", text[:LONGEST])
     if len(words) < 3:
         return ()
-    runs = {zlib.crc32(" ".join(run).encode("utf-8", "surrogatepass")) for run in zip(words, words[1:], words[2:], strict=False)}
+    runs = {
+        zlib.crc32(" ".join(run).encode("utf-8", "surrogatepass"))
+        for run in zip(words, words[1:], words[2:], strict=False)
+    }
     return tuple(sorted(runs)[:SKETCHED])
 
 

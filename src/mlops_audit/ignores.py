@@ -14,7 +14,9 @@ from mlops_audit.rules import Pack, Signal
 from mlops_audit.tree import File
 
 MARK = b"mlops-audit:"
-COMMENT = re.compile(r"(?P<opening>#|//|--|;|%|<!--|/\*)\s*mlops-audit:\s*ignore\b(?:\[(?P<aspects>[^\]\n]*)\])?(?P<reason>.*)")
+COMMENT = re.compile(
+    r"(?P<opening>#|//|--|;|%|<!--|/\*)\s*mlops-audit:\s*ignore\b(?:\[(?P<aspects>[^\]\n]*)\])?(?P<reason>.*)"
+)
 CLOSING = re.compile(r"\s*(?:--+>|\*/)\s*$")
 LONGEST_REASON = 500
 
@@ -43,7 +45,9 @@ class Ignores:
 
     used: tuple[tuple[Ignore, str], ...] = ()
     notes: tuple[Note, ...] = ()
-    places: Mapping[str, frozenset[Site]] = field(default_factory=dict)  # aspect -> places that are no evidence of it
+    places: Mapping[str, frozenset[Site]] = field(
+        default_factory=dict
+    )  # aspect -> places that are no evidence of it
 
     def without(self, aspect: str, facts: Facts) -> Facts:
         """The facts that an aspect may still be judged by."""
@@ -66,7 +70,9 @@ def ignores_in(files: Iterable[File], facts: Facts, pack: Pack) -> Ignores:
             for site, aspects, reason, places in _comments(file):
                 unknown = [aspect for aspect in aspects if aspect not in known]
                 if not aspects:
-                    notes.append(Note(site, "not heeded: it names no aspect; write ignore[aspect] and the reason"))
+                    notes.append(
+                        Note(site, "not heeded: it names no aspect; write ignore[aspect] and the reason")
+                    )
                 elif unknown:
                     notes.append(Note(site, f"not heeded: there is no aspect {unknown[0]!r}"))
                 elif not reason:
@@ -145,4 +151,3 @@ def _texts(path: str, text: str) -> Iterator[tuple[int, str]]:
             source = "".join(part for part in source if isinstance(part, str))
         if isinstance(source, str):
             yield number, source
-

@@ -67,7 +67,11 @@ def read(path: str, data: bytes) -> Script:
 def _tree(suffix: str, data: bytes) -> tree_sitter.Node:
     if suffix == ".tsx":
         return syntax_tree("tsx", data)
-    return syntax_tree("typescript", data) if suffix in (".ts", ".mts", ".cts") else syntax_tree("javascript", data)
+    return (
+        syntax_tree("typescript", data)
+        if suffix in (".ts", ".mts", ".cts")
+        else syntax_tree("javascript", data)
+    )
 
 
 def text_of(node: tree_sitter.Node | None) -> str:
@@ -87,13 +91,16 @@ def _nodes(root: tree_sitter.Node) -> Iterator[tuple[tree_sitter.Node, str, str,
             function = text_of(node.child_by_field_name("name")) or function
         never = node.child_by_field_name("consequence") if _is_never(node) else None
         given = target if node.type in INNER else _assigned(node)
-        stack.extend((child, given, function, dead or child == never) for child in reversed(node.named_children))
+        stack.extend(
+            (child, given, function, dead or child == never) for child in reversed(node.named_children)
+        )
 
 
 def _is_never(node: tree_sitter.Node) -> bool:
-    return node.type == "if_statement" and re.fullmatch(
-        r"\(\s*(false|0)\s*\)", text_of(node.child_by_field_name("condition"))
-    ) is not None
+    return (
+        node.type == "if_statement"
+        and re.fullmatch(r"\(\s*(false|0)\s*\)", text_of(node.child_by_field_name("condition"))) is not None
+    )
 
 
 def _assigned(node: tree_sitter.Node) -> str:
@@ -132,7 +139,10 @@ class _Names:
                 self._assign(left, right)
         elif node.type in TYPED:
             self._learn_typed(node)
-        elif node.type == "call_expression" and text_of(node.child_by_field_name("function")) in ("require", "import"):
+        elif node.type == "call_expression" and text_of(node.child_by_field_name("function")) in (
+            "require",
+            "import",
+        ):
             module = self._required(node)
             if module:
                 yield _imported(module, line)
@@ -157,7 +167,11 @@ class _Names:
 
     def _learn_typed(self, node: tree_sitter.Node) -> None:
         """A parameter or field that is annotated with a class counts as an instance of it."""
-        name = node.child_by_field_name("pattern") or node.child_by_field_name("name") or node.child_by_field_name("property")
+        name = (
+            node.child_by_field_name("pattern")
+            or node.child_by_field_name("name")
+            or node.child_by_field_name("property")
+        )
         value = node.child_by_field_name("value")
         key = text_of(name) if node.type.endswith("parameter") else f"this.{text_of(name)}"
         annotation = _first(node, "type_annotation")
@@ -221,13 +235,19 @@ class _Names:
         if called is None or text_of(called) not in ("require", "import"):
             return ""
         arguments = node.child_by_field_name("arguments")
-        return _string(arguments.named_children[0]) if arguments is not None and arguments.named_children else ""
+        return (
+            _string(arguments.named_children[0]) if arguments is not None and arguments.named_children else ""
+        )
 
     def arguments(self, node: tree_sitter.Node) -> dict[str, TraitValue]:
         """Positional arguments under `1`, `2` ...; what object literals hold under `key=` with dotted keys."""
         listed = node.child_by_field_name("arguments")
         found: dict[str, dict[str, None]] = {}
-        items = [child for child in listed.named_children if child.type != "comment"] if listed is not None else []
+        items = (
+            [child for child in listed.named_children if child.type != "comment"]
+            if listed is not None
+            else []
+        )
         for number, item in enumerate(items, 1):
             if item.type == "object":
                 left = [MAX_LEAVES]
@@ -235,11 +255,18 @@ class _Names:
             else:
                 found[str(number)] = dict.fromkeys(self._values(item))
         return {
-            name: kept[0] if len(kept) == 1 else kept for name, values in found.items() if (kept := tuple(values))
+            name: kept[0] if len(kept) == 1 else kept
+            for name, values in found.items()
+            if (kept := tuple(values))
         }
 
     def _fields(
-        self, node: tree_sitter.Node, prefix: str, found: dict[str, dict[str, None]], depth: int, left: list[int]
+        self,
+        node: tree_sitter.Node,
+        prefix: str,
+        found: dict[str, dict[str, None]],
+        depth: int,
+        left: list[int],
     ) -> None:
         for pair in node.named_children:
             if left[0] <= 0 or depth > MAX_NESTING:
@@ -282,7 +309,11 @@ def _first(node: tree_sitter.Node, *types: str) -> tree_sitter.Node | None:
     """The first child of a type, and in it the first of the next type."""
     here: tree_sitter.Node | None = node
     for wanted in types:
-        here = next((child for child in here.named_children if child.type == wanted), None) if here is not None else None
+        here = (
+            next((child for child in here.named_children if child.type == wanted), None)
+            if here is not None
+            else None
+        )
     return here
 
 

@@ -22,7 +22,9 @@ WIDENING = frozenset({"sys.path.insert", "sys.path.append", "sys.path.extend", "
 SCRIPTS = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
 
 # Options by which a runner is told the module whose pipeline it is to run.
-MODULE_OPTIONS = frozenset({"--module-name", "--module_name", "--module", "--pipeline-module", "--pipeline_module"})
+MODULE_OPTIONS = frozenset(
+    {"--module-name", "--module_name", "--module", "--pipeline-module", "--pipeline_module"}
+)
 
 # Programs that read, move or check files without running them.
 READERS = frozenset({
@@ -450,7 +452,8 @@ def _named_tasks(words: list[str], here: tuple[str, ...], repository: Repository
             f"{path}#{name}"
             for name in names
             for file in wanted.files
-            if (path := repository.file(file, *folders)) and f"{path}#{name}" in repository.units.get(path, ())
+            if (path := repository.file(file, *folders))
+            and f"{path}#{name}" in repository.units.get(path, ())
         )
         scripts = (
             path

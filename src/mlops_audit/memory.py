@@ -15,7 +15,9 @@ from mlops_audit.parse import ParseFailure
 from mlops_audit.records import facts_of, plain_facts
 from mlops_audit.tree import File
 
-Key = tuple[str, str, str, str]  # path, place, zone and blob of a file: the same content there states the same facts
+Key = tuple[
+    str, str, str, str
+]  # path, place, zone and blob of a file: the same content there states the same facts
 Extracted = tuple[list[Fact], list[Problem]]
 
 MAX_FILES = 200_000

@@ -55,7 +55,9 @@ def asked(words: Sequence[str]) -> Asked | None:
     options = {**before, **after}
     if not names:
         return None
-    chosen: list[tuple[str, ...]] = [(name,) for name in (_several(names) if program == "mise" else names[:1])]
+    chosen: list[tuple[str, ...]] = [
+        (name,) for name in (_several(names) if program == "mise" else names[:1])
+    ]
     if program == "hatch":  # a task of an environment, else one that the environment inherits
         environment = options.get("-e") or options.get("--env") or ""
         name = re.sub(r"^(?:[+-]\S*:)?(?:default:)?", "", names[0])

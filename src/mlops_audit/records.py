@@ -63,7 +63,9 @@ def _plain_rule(rule: Rule) -> Record:
 
 
 def _rule(record: Record) -> Rule:
-    (name, path, why, fix, references, effort), risk, signals, (passes, partial, na), examples, claims = record
+    (name, path, why, fix, references, effort), risk, signals, (passes, partial, na), examples, claims = (
+        record
+    )
     return Rule(
         name, path, why, fix, references, effort, Risk(*risk), _signals(signals),
         _clauses(passes), _clauses(partial), _clauses(na), tuple(Example(*example) for example in examples), claims,
@@ -71,7 +73,10 @@ def _rule(record: Record) -> Rule:
 
 
 def _plain_signals(signals: Any) -> list[Record]:
-    return [(s.name, s.kind.value, s.patterns, dict(s.where), sorted(zone.value for zone in s.zones)) for s in signals]
+    return [
+        (s.name, s.kind.value, s.patterns, dict(s.where), sorted(zone.value for zone in s.zones))
+        for s in signals
+    ]
 
 
 def _signals(records: list[Record]) -> dict[str, Signal]:

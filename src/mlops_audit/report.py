@@ -63,7 +63,9 @@ class Report:
     disabled: Mapping[str, str] = field(default_factory=dict)
     excluded: Sequence[str] = ()
     thresholds: Sequence[Outcome] = ()
-    line_findings: Sequence[Mark] = ()  # places that keep aspects from passing, and claims that nothing supports
+    line_findings: Sequence[
+        Mark
+    ] = ()  # places that keep aspects from passing, and claims that nothing supports
     waived: waivers.Waived | None = None
     held: baseline.Held | None = None
     sketches: Mapping[str, Sketch] = field(default_factory=dict)  # of the files that line findings stand in
@@ -195,7 +197,8 @@ def _document(report: Report) -> Document:
         "score": report.score,
         "maturity": _maturity(report),
         "counts": {
-            "verdicts": {v.value: Counter(f.verdict for f in report.findings)[v] for v in Verdict} | {"waived": 0},
+            "verdicts": {v.value: Counter(f.verdict for f in report.findings)[v] for v in Verdict}
+            | {"waived": 0},
             "severities": {s: Counter(map(severity, active))[s] for s in SEVERITIES},
         },
         "thresholds": [
@@ -230,7 +233,8 @@ def _document(report: Report) -> Document:
             for p in report.problems
         ],
         "disabled": [
-            {"aspect": aspect, "reason": redacted(reason)} for aspect, reason in sorted(report.disabled.items())
+            {"aspect": aspect, "reason": redacted(reason)}
+            for aspect, reason in sorted(report.disabled.items())
         ],
         "excluded": list(report.excluded),
     }
@@ -308,7 +312,12 @@ def piece_of(evidence: Evidence, snippet: str = "") -> Document:
         "name": redacted(fact.name[:300]),
         "snippet": snippet,
         "chain": [
-            {"path": link.site.path, "line": link.site.line, "cell": link.site.cell, "runs": redacted(link.runs)}
+            {
+                "path": link.site.path,
+                "line": link.site.line,
+                "cell": link.site.cell,
+                "runs": redacted(link.runs),
+            }
             for link in fact.reached.chain
         ],
     }

@@ -158,7 +158,9 @@ class Repository:
         try:
             found = [
                 Entry(os.fsdecode(path), mode, blob_id, left_out, stamp)
-                for path, mode, blob_id, left_out, stamp in index.entries(data, 32 if self._sha256() else 20, written)
+                for path, mode, blob_id, left_out, stamp in index.entries(
+                    data, 32 if self._sha256() else 20, written
+                )
             ]
         except index.OtherIndex:
             found = self._listed_by_git(data)
@@ -315,11 +317,15 @@ def tagged(repo: Objects) -> list[tuple[str, Commit]]:
     """Each tag that leads to a commit, by date: (name, commit)."""
     import git
 
-    names = [str(ref) for ref in repo.git.for_each_ref("--format=%(refname)", "refs/tags/").split("\n") if ref]
+    names = [
+        str(ref) for ref in repo.git.for_each_ref("--format=%(refname)", "refs/tags/").split("\n") if ref
+    ]
     found = []
     for name in names:
         try:
-            text = repo.git.log("-1", "--format=%H%n%T%n%ct%n%an", "--end-of-options", f"{name}^{{commit}}", "--")
+            text = repo.git.log(
+                "-1", "--format=%H%n%T%n%ct%n%an", "--end-of-options", f"{name}^{{commit}}", "--"
+            )
         except git.GitCommandError:
             continue  # a tag of a tree or blob
         row = str(text).split("\n", 3)
@@ -347,7 +353,9 @@ def entries_of(repo: git.Repo, commit: str) -> tuple[list[Entry], bool]:
             except RepositoryError:
                 if tree == root:
                     raise
-                found.append(Entry(place.rstrip("/"), SUBMODULE_MODE, ""))  # a folder that this clone has not got
+                found.append(
+                    Entry(place.rstrip("/"), SUBMODULE_MODE, "")
+                )  # a folder that this clone has not got
                 continue
         places[tree] += len(rows[tree]) > 2 or any(stat.S_ISDIR(mode) for _, mode, _ in rows[tree])
         if places[tree] > MAX_PLACES:
@@ -424,7 +432,14 @@ def untracked_listing(root: Path) -> tuple[list[Entry], bool]:
             (clean / name).mkdir(parents=True)
         (clean / "HEAD").write_text("ref: refs/heads/none\n")
         (clean / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = false\n")
-        words = [f"--git-dir={clean}", f"--work-tree={root}", "ls-files", "-z", "--others", "--exclude-standard"]
+        words = [
+            f"--git-dir={clean}",
+            f"--work-tree={root}",
+            "ls-files",
+            "-z",
+            "--others",
+            "--exclude-standard",
+        ]
         kept = {os.fsdecode(path) for path in _git(words, root).split(b"\0") if path}
     found = [entry for entry in walked if entry.path in kept or entry.mode == SPECIAL_MODE]
     nested = [Entry(path, SUBMODULE_MODE, "") for path in kept if path.endswith("/")]
@@ -453,7 +468,9 @@ def _walked(root: Path) -> tuple[list[Entry], bool, bool]:
             if entry.is_symlink():
                 found.append(Entry(path, LINK_MODE, ""))
             elif not entry.is_dir(follow_symlinks=False):
-                found.append(Entry(path, 0o100644 if entry.is_file(follow_symlinks=False) else SPECIAL_MODE, ""))
+                found.append(
+                    Entry(path, 0o100644 if entry.is_file(follow_symlinks=False) else SPECIAL_MODE, "")
+                )
                 plain = plain and (entry.name != ".gitignore" or entry.is_file(follow_symlinks=False))
             elif entry.name != ".git":
                 if depth < MAX_DEPTH and len(path) < MAX_PATH_BYTES:
@@ -468,7 +485,9 @@ def _git(words: list[str], folder: Path) -> bytes:
     import subprocess
 
     try:
-        run = subprocess.run(["git", *words], cwd=folder, capture_output=True, timeout=GIT_SECONDS, check=False)
+        run = subprocess.run(
+            ["git", *words], cwd=folder, capture_output=True, timeout=GIT_SECONDS, check=False
+        )
     except OSError as error:
         raise RepositoryError(f"git cannot be started: {error.strerror}") from error
     except subprocess.TimeoutExpired:

@@ -73,7 +73,9 @@ def roadmap(findings: Sequence[Finding], levels: Sequence[Level]) -> list[Step]:
     return sorted(steps, key=rank)
 
 
-def effect(finding: Finding, findings: Sequence[Finding], levels: Sequence[Level], before: Maturity) -> Effect:
+def effect(
+    finding: Finding, findings: Sequence[Finding], levels: Sequence[Level], before: Maturity
+) -> Effect:
     """The audit computed again with this one aspect passed."""
     fixed = [replace(f, verdict=Verdict.PASS) if f.aspect.id == finding.aspect.id else f for f in findings]
     after = maturity(verdicts(fixed), levels)
@@ -117,7 +119,9 @@ def cheapest_way_up(findings: Sequence[Finding], levels: Sequence[Level]) -> lis
     place = {finding.aspect.id: number for number, finding in enumerate(findings)}
     forced = {aspect for gate in closed if gate.gate.needs == "all" for aspect in gate.closed_by}
     choices = [
-        [aspect for aspect in gate.closed_by if aspect in by_id] for gate in closed if gate.gate.needs == "any"
+        [aspect for aspect in gate.closed_by if aspect in by_id]
+        for gate in closed
+        if gate.gate.needs == "any"
     ]
 
     def cost(chosen: frozenset[str]) -> tuple[object, ...]:

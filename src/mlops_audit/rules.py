@@ -13,7 +13,19 @@ from mlops_audit.facts import Kind, Zone
 PROFILES = "profiles"  # the folder of weights and thresholds, which are no rules
 VERDICTS = ("pass", "partial", "missing", "na")
 EFFORTS = ("quick", "medium", "long")
-RULE_KEYS = ("why", "fix", "references", "effort", "claims", "risk", "signals", "pass", "partial", "na", "examples")
+RULE_KEYS = (
+    "why",
+    "fix",
+    "references",
+    "effort",
+    "claims",
+    "risk",
+    "signals",
+    "pass",
+    "partial",
+    "na",
+    "examples",
+)
 RISK_KEYS = ("risk", "probability", "impact", "mitigation")
 CLAUSE_KEYS = ("all", "any", "none", "at_least")
 
@@ -121,7 +133,11 @@ def load(folder: Path, shared: Path | None = None) -> Pack:
     kinds: tuple[KindRule, ...] = ()
     if (folder / "kinds.yaml").is_file():
         kinds = reader.kinds(folder / "kinds.yaml", vocabulary)
-    rules = [reader.rule(path, folder, vocabulary) for path in sorted(folder.glob("*/*.yaml")) if path.parent.name != PROFILES]
+    rules = [
+        reader.rule(path, folder, vocabulary)
+        for path in sorted(folder.glob("*/*.yaml"))
+        if path.parent.name != PROFILES
+    ]
     if reader.faults:
         raise RuleError(reader.faults)
     return Pack(tuple(rule for rule in rules if rule is not None), kinds)

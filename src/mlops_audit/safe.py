@@ -79,7 +79,9 @@ def cell(text: str) -> str:
 
 def web_link(text: str) -> str:
     """The address when it is a plain http(s) one that can stand in `<...>`, else ""."""
-    return text if re.fullmatch(r"https?://[\w.-]+(:\d+)?(/[\w.~!$&'()*+,;=:@%/?#-]*)?", text, re.ASCII) else ""
+    return (
+        text if re.fullmatch(r"https?://[\w.-]+(:\d+)?(/[\w.~!$&'()*+,;=:@%/?#-]*)?", text, re.ASCII) else ""
+    )
 
 
 def uri(path: str) -> str:

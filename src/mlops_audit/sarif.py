@@ -37,7 +37,9 @@ def sarif(document: Document) -> Document:
         "automationDetails": {"id": "mlops-audit/repository/"},
         "columnKind": "utf16CodeUnits",
         "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "The root of the audited repository."}}},
-        "invocations": [{"executionSuccessful": True, "toolExecutionNotifications": _notifications(document, places)}],
+        "invocations": [
+            {"executionSuccessful": True, "toolExecutionNotifications": _notifications(document, places)}
+        ],
         "results": [_result(aspect, places[aspect["id"]]) for aspect in aspects if aspect["location"]],
         "properties": {
             "maturity": document["maturity"]["level"],
@@ -94,7 +96,9 @@ def _result(aspect: Document, index: int) -> Document:
         "locations": [
             {
                 "physicalLocation": _physical(place["path"], place["line"], place["end_column"]),
-                "logicalLocations": [{"fullyQualifiedName": aspect["project"] or "repository", "kind": "resource"}],
+                "logicalLocations": [
+                    {"fullyQualifiedName": aspect["project"] or "repository", "kind": "resource"}
+                ],
             }
         ],
         "partialFingerprints": {

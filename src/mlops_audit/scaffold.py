@@ -12,7 +12,9 @@ MARKERS = frozenset(
 )
 SUFFIXES = (".tmpl", ".jinja", ".jinja2", ".j2", ".tpl")
 SLOT = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\[\[.*?\]\]")
-CONTROL = r"(?:if|else|elif|end|endif|endfor|range|for|with|define|block|set|macro|break|raw|endraw|skip|fail)\b"
+CONTROL = (
+    r"(?:if|else|elif|end|endif|endfor|range|for|with|define|block|set|macro|break|raw|endraw|skip|fail)\b"
+)
 ACTION = re.compile(
     r"\{\{-?\s*(?:\"(?P<quoted>[^\"\n]*)\"|`(?P<ticked>[^`\n]*)`)\s*-?\}\}|"
     rf"(?P<control>\{{%.*?%\}}|\{{#.*?#\}}|\{{\{{-?\s*(?:{CONTROL}|/\*|\$\w+\s*:=).*?\}}\}})|(?<!\$)(?P<value>\{{\{{.*?\}}\}})",

@@ -10,7 +10,12 @@ from mlops_audit.judge import Finding, Verdict
 
 SEVERITIES = ("critical", "major", "minor", "note")
 SEVERITY_OF_WEIGHT = {3: 0, 2: 1, 1: 2}
-HALVES = {Verdict.PASS: 2, Verdict.PARTIAL: 1, Verdict.MISSING: 0, Verdict.UNKNOWN: 0}  # half points, so that sums stay whole
+HALVES = {
+    Verdict.PASS: 2,
+    Verdict.PARTIAL: 1,
+    Verdict.MISSING: 0,
+    Verdict.UNKNOWN: 0,
+}  # half points, so that sums stay whole
 ORDER = {Verdict.MISSING: 0, Verdict.UNKNOWN: 0, Verdict.PARTIAL: 1, Verdict.PASS: 2}
 
 Verdicts = Mapping[str, Verdict]  # aspect -> verdict
@@ -24,7 +29,8 @@ def verdicts(findings: Iterable[Finding]) -> dict[str, Verdict]:
 def disable(findings: Iterable[Finding], disabled: Mapping[str, str]) -> list[Finding]:
     """The findings with the disabled aspects (aspect -> reason) set to `na`."""
     return [
-        replace(f, verdict=Verdict.NA, evidence=(), lacks=()) if f.aspect.id in disabled else f for f in findings
+        replace(f, verdict=Verdict.NA, evidence=(), lacks=()) if f.aspect.id in disabled else f
+        for f in findings
     ]
 
 
@@ -221,7 +227,9 @@ def outcomes(
     for name, least in thresholds.scores:
         points = score(findings) if name == "total" else pillar_score(findings, name)
         shown = "n/a" if points is None else f"{points:.1f}"
-        checked.append(Outcome(f"score {name}", f"at least {least:g}", shown, points is None or points >= least))
+        checked.append(
+            Outcome(f"score {name}", f"at least {least:g}", shown, points is None or points >= least)
+        )
     if thresholds.severity:
         grave = SEVERITIES[: SEVERITIES.index(thresholds.severity) + 1]
         found = map(severity, findings) if severities is None else severities

@@ -46,7 +46,9 @@ _LAUNCHERS = {
 
 # Programs that a package of Node brings; `yarn cdk deploy` and `pnpm exec cdk deploy` are `cdk deploy`.
 _NODE = frozenset({"yarn", "pnpm", "npm", "bun"})
-_NODE_PROGRAMS = frozenset({"cdk", "cdktf", "serverless", "sls", "pulumi", "wrangler", "vercel", "netlify", "sst"})
+_NODE_PROGRAMS = frozenset(
+    {"cdk", "cdktf", "serverless", "sls", "pulumi", "wrangler", "vercel", "netlify", "sst"}
+)
 
 _RUN_TASKS = frozenset({"pdm", "hatch", "pixi", "rye", "pipenv"})
 

@@ -189,7 +189,9 @@ def side_of_report(data: bytes, name: str) -> Side:
 def side_of_tree(tree: Tree, name: str, pack: Pack, asked: Asked) -> Side:
     """The side of a tree that is compared with a report: with what a report of it would show."""
     facts, problems, kinds = examine(tree, pack, budget=Budget(RUN_SECONDS))
-    document = document_of(report_on(tree, pack, facts, problems, kinds, replace(asked, baseline=None, with_snippets=False)))
+    document = document_of(
+        report_on(tree, pack, facts, problems, kinds, replace(asked, baseline=None, with_snippets=False))
+    )
     return Side(name, document, _shown(document), whole=False)
 
 

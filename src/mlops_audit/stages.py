@@ -59,7 +59,9 @@ def spoken(node: Node | None) -> str:
 
 def joined(words: Sequence[str]) -> str:
     """Words as one shell text; variables and placeholders stay open."""
-    return " ".join(word if re.fullmatch(r"[\w@%+=:,./{}$~<>*?-]+", word) else shlex.quote(word) for word in words)
+    return " ".join(
+        word if re.fullmatch(r"[\w@%+=:,./{}$~<>*?-]+", word) else shlex.quote(word) for word in words
+    )
 
 
 def commands(

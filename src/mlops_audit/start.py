@@ -21,9 +21,22 @@ PROGRAM = "mlops-audit"
 WITH_VALUE = frozenset({
     "--format", "--fail-below-maturity", "--fail-below-score", "--fail-on", "--profile", "--color", "--today",
 })  # fmt: skip
-FLAGS = frozenset({"--isolated", "--strict", "--no-snippets", "-q", "--quiet", "--no-waivers", "--no-baseline"})
+FLAGS = frozenset(
+    {"--isolated", "--strict", "--no-snippets", "-q", "--quiet", "--no-waivers", "--no-baseline"}
+)
 CONFIGURATION = (".mlops-audit.toml", "pyproject.toml")
-SURROUNDINGS = ("NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS", "LINES", "PYTHONUTF8", "PYTHONIOENCODING", "LANG", "LC_ALL", "LC_CTYPE")
+SURROUNDINGS = (
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "TERM",
+    "COLUMNS",
+    "LINES",
+    "PYTHONUTF8",
+    "PYTHONIOENCODING",
+    "LANG",
+    "LC_ALL",
+    "LC_CTYPE",
+)
 MAX_READ = 50_000_000  # of one file that git has not seen as it is
 
 
@@ -109,7 +122,14 @@ def question(words: Sequence[str], root: str, environment: Mapping[str, str]) ->
         look = [f"{name}={environment.get(name)}" for name in SURROUNDINGS]
         size = tuple(os.get_terminal_size()) if sys.stdout.isatty() else ()
         look += [str(sys.stdout.isatty()), str(sys.stdout.encoding), str(size), _day(), root]
-        parts = [cache.program(), _data(), own, *settings, *tree, *(word.encode("utf-8", "surrogateescape") for word in (*words, *look))]
+        parts = [
+            cache.program(),
+            _data(),
+            own,
+            *settings,
+            *tree,
+            *(word.encode("utf-8", "surrogateescape") for word in (*words, *look)),
+        ]
     except (OSError, ValueError, index.OtherIndex, index.DamagedIndex):
         return b""
     return cache.digest(*parts)
@@ -180,7 +200,13 @@ def _content(place: str, whole: bool = False) -> bytes:
     from mlops_audit.cache import digest
 
     try:
-        handle = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        handle = os.open(
+            place,
+            os.O_RDONLY
+            | getattr(os, "O_NOFOLLOW", 0)
+            | getattr(os, "O_NONBLOCK", 0)
+            | getattr(os, "O_BINARY", 0),
+        )
     except FileNotFoundError:
         return b""
     with os.fdopen(handle, "rb") as stream:
@@ -207,7 +233,9 @@ def _data() -> bytes:
                     folders.append(file.path)
                 else:
                     state = file.stat()
-                    told.append(f"{file.path} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}".encode())
+                    told.append(
+                        f"{file.path} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}".encode()
+                    )
     return digest(*sorted(told))
 
 

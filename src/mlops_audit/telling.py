@@ -38,7 +38,9 @@ def headline(document: Document) -> str:
         return f"This change makes {len(asked)} more aspect{_s(asked)} apply: {_listed(map(_name, asked))}; {stays}"
     new = document["findings"]["new"]
     if document["aspects"] or new:
-        places = f"adds {len(new)} finding{_s(new)}" if new else f"changes {len(document['aspects'])} verdicts"
+        places = (
+            f"adds {len(new)} finding{_s(new)}" if new else f"changes {len(document['aspects'])} verdicts"
+        )
         return f"This change {places}; {stays}"
     return f"This change alters no verdict; {stays}"
 

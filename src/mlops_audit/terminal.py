@@ -236,7 +236,11 @@ class _Page:
         if aspect["verdict"] == "unknown":
             more = len(aspect["unread"]) - 1 + aspect["unread_left_out"]
             rest = f" and {more} more" if more else ""
-            return ["  ", (shortened(plain(aspect["unread"][0]), 60), "cyan"), (f"{rest} not read", "bright_black")]
+            return [
+                "  ",
+                (shortened(plain(aspect["unread"][0]), 60), "cyan"),
+                (f"{rest} not read", "bright_black"),
+            ]
         if waiver := aspect["waiver"]:
             until = f"  waived by {waiver['owner']} until {waiver['expires']} (found {waiver['verdict']}): "
             return [(until, STYLES["waived"]), (waiver["reason"], "bright_black")]

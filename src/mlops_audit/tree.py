@@ -42,7 +42,9 @@ FOREIGN_FOLDERS = frozenset({
     "node_modules", "bower_components", "site-packages", "dist-packages", ".venv", "venv", "virtualenv", ".tox", ".nox",
     ".ipynb_checkpoints", "__pycache__", ".eggs", "mlruns", "packrat", "generated", "_build",
 })  # fmt: skip
-OWN_FILES = frozenset({".mlops-audit.toml", ".mlops-audit-baseline.json"})  # they name practices and show none
+OWN_FILES = frozenset(
+    {".mlops-audit.toml", ".mlops-audit-baseline.json"}
+)  # they name practices and show none
 DOCUMENTATION_FOLDERS = frozenset({"doc", "docs", "documentation", "website", "wiki", "slides"})
 TEST_FOLDERS = frozenset({"test", "tests", "testing", "e2e", "spec", "specs", "__tests__", "integration_tests",
                           "unit_tests", "integration-tests", "integraton-test", "test_suite"})  # fmt: skip
@@ -199,10 +201,16 @@ def _tree(
         elif entry.mode & 0o170000 == LINK_MODE:
             links.append(entry)
         elif entry.left_out:
-            skipped.append(Problem(Site(path), "skipped: left out of the work tree by a sparse checkout", True))
+            skipped.append(
+                Problem(Site(path), "skipped: left out of the work tree by a sparse checkout", True)
+            )
         else:
             kept[path] = entry
-    skipped.extend(Problem(Site(link.path), reason) for link in links if (reason := _link_reason(link, target(link), kept)))
+    skipped.extend(
+        Problem(Site(link.path), reason)
+        for link in links
+        if (reason := _link_reason(link, target(link), kept))
+    )
     meter = _Meter()
     files = _files(kept, lambda path: meter.over(path, reader(kept[path])))
     files = tuple(replace(file, blob=blob_of(kept[file.path])) for file in files)
@@ -297,7 +305,9 @@ class _WorkTree:
         except FileNotFoundError as error:
             raise ParseFailure("skipped: tracked, but absent from the work tree") from error
         except OSError as error:
-            reason = "a symbolic link in the place of a file" if error.errno == errno.ELOOP else error.strerror
+            reason = (
+                "a symbolic link in the place of a file" if error.errno == errno.ELOOP else error.strerror
+            )
             raise NotRead(str(reason or error)) from error
         except ValueError as error:
             raise NotRead(str(error)) from error

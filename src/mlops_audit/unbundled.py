@@ -21,9 +21,13 @@ def left_out(facts: Sequence[Fact]) -> frozenset[str]:
     declaring = {
         fact.site.path
         for fact in facts
-        if fact.kind in DECLARED and fact.traits.get("system") == "databricks" and fact.site.path not in bundles
+        if fact.kind in DECLARED
+        and fact.traits.get("system") == "databricks"
+        and fact.site.path not in bundles
     }
-    return frozenset(path for path in declaring if path.endswith((".yml", ".yaml")) and _is_left_out(path, bundles))
+    return frozenset(
+        path for path in declaring if path.endswith((".yml", ".yaml")) and _is_left_out(path, bundles)
+    )
 
 
 def _is_left_out(path: str, bundles: dict[str, tuple[str, ...]]) -> bool:
@@ -32,7 +36,10 @@ def _is_left_out(path: str, bundles: dict[str, tuple[str, ...]]) -> bool:
         return False
     nearest = max(map(_folder, above), key=len)
     patterns = tuple(
-        normpath(f"{nearest}{pattern}") for bundle in above if _folder(bundle) == nearest for pattern in bundles[bundle]
+        normpath(f"{nearest}{pattern}")
+        for bundle in above
+        if _folder(bundle) == nearest
+        for pattern in bundles[bundle]
     )
     return not matcher(patterns)(path)
 

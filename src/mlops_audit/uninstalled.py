@@ -21,7 +21,9 @@ ASKED_FOR: Mapping[str, tuple[str, ...]] = {
 # Platforms whose runtimes hold such libraries, or whose jobs install them in ways of their own.
 PLATFORMS = ("databricks", "sagemaker", "azureml", "anyscale")
 TEST_RUNNERS = re.compile(r"\b(pytest|unittest|tox|nox)\b")
-LISTS = re.compile(r"(^|/)([^/]*requirements[^/]*\.(txt|in)|environment\.ya?ml|conda\.ya?ml|pipfile|setup\.py)$")
+LISTS = re.compile(
+    r"(^|/)([^/]*requirements[^/]*\.(txt|in)|environment\.ya?ml|conda\.ya?ml|pipfile|setup\.py)$"
+)
 INSTALLERS = re.compile(r"\b(pip3?|uv|conda|mamba|micromamba|poetry|pdm|pipx|integration|pixi|add|with)\b")
 
 
@@ -85,7 +87,9 @@ def _installed(facts: Sequence[Fact]) -> list[str]:
             found.setdefault(" ".join(values(fact.traits.get("value"))))
         elif fact.kind is Kind.CALL:  # images and environments that code defines
             for trait in ("packages_to_install=", "pip_install=", "requirements=", "pip_packages=", "1"):
-                found.update(dict.fromkeys(v for v in values(fact.traits.get(trait)) if "=" in trait or "pip" in v))
+                found.update(
+                    dict.fromkeys(v for v in values(fact.traits.get(trait)) if "=" in trait or "pip" in v)
+                )
         for system in values(fact.traits.get("system")):
             if system in PLATFORMS:
                 found.setdefault("databricks " + system)

@@ -17,7 +17,9 @@ SCORED = ("as-found", "missing", "na", "pass")
 NOWHERE = Site("")
 TO_WAIVE = (Verdict.PARTIAL, Verdict.MISSING)
 
-Again = Callable[[str, Callable[[Fact], bool]], Finding]  # an aspect judged again over the facts that are kept
+Again = Callable[
+    [str, Callable[[Fact], bool]], Finding
+]  # an aspect judged again over the facts that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,11 @@ class Waived:
 
 
 def waive(
-    findings: Sequence[Finding], line_findings: Sequence[Mark], waiving: Waiving, ignores: Ignores, again: Again
+    findings: Sequence[Finding],
+    line_findings: Sequence[Mark],
+    waiving: Waiving,
+    ignores: Ignores,
+    again: Again,
 ) -> tuple[list[Finding], Waived]:
     """The findings with the verdicts that they are scored by, and what was waived.
 
@@ -79,14 +85,20 @@ def waive(
             notes.append(Note(waiver.site, refused))
             continue
         finding = by_aspect.get(waiver.aspect)
-        covered = [mark for mark in line_findings if mark.aspect == waiver.aspect and waiver.covers(mark.site.path)]
+        covered = [
+            mark for mark in line_findings if mark.aspect == waiver.aspect and waiver.covers(mark.site.path)
+        ]
         places.extend((waiver, mark) for mark in covered if waiver.path)
         waived = finding is not None and finding.verdict in TO_WAIVE and _waives(waiver, finding, again)
         if finding is not None and waived:
             aspects.setdefault(waiver.aspect, (waiver, finding.verdict))
         elif not (waiver.path and covered):
-            notes.append(Note(waiver.site, f"the waiver of {waiver.aspect} is unused: {_unused(waiver, finding)}"))
-    scored = [_scored(finding, waiving.scored) if finding.aspect.id in aspects else finding for finding in findings]
+            notes.append(
+                Note(waiver.site, f"the waiver of {waiver.aspect} is unused: {_unused(waiver, finding)}")
+            )
+    scored = [
+        _scored(finding, waiving.scored) if finding.aspect.id in aspects else finding for finding in findings
+    ]
     return scored, Waived(
         tuple(aspects[aspect] for aspect in by_aspect if aspect in aspects),
         tuple(places),
@@ -102,7 +114,9 @@ def _refused(waiver: Waiver, waiving: Waiving) -> str:
     if waiver.expires < waiving.today:
         return f"the waiver of {waiver.aspect} by {waiver.owner} expired on {waiver.expires}"
     if waiving.needs_approval and not waiver.approved_by:
-        return f"the waiver of {waiver.aspect} by {waiver.owner} does not hold: it names nobody in approved-by"
+        return (
+            f"the waiver of {waiver.aspect} by {waiver.owner} does not hold: it names nobody in approved-by"
+        )
     return ""
 
 
@@ -148,7 +162,13 @@ def shown(document: dict[str, Any], waived: Waived) -> None:
     document["waivers"] = {
         "places": [_plain(w) | place_of(mark) for w, mark in waived.places],
         "ignored": [
-            {"aspect": aspect, "path": i.site.path, "line": i.site.line, "cell": i.site.cell, "reason": i.reason}
+            {
+                "aspect": aspect,
+                "path": i.site.path,
+                "line": i.site.line,
+                "cell": i.site.cell,
+                "reason": i.reason,
+            }
             for i, aspect in waived.ignored
         ],
         "notes": [{"path": n.site.path, "line": n.site.line, "what": n.what} for n in waived.notes],

@@ -62,7 +62,9 @@ class Output(click.ParamType):  # type: ignore[type-arg]
 
     name = "FORMAT=PATH"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Path]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Path]:
         if isinstance(value, tuple):
             return value
         format, equals, path = str(value).partition("=")
@@ -90,7 +92,9 @@ class Score(click.ParamType):  # type: ignore[type-arg]
 
     name = "[PILLAR=]SCORE"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
         if isinstance(value, tuple):
             return value
         from mlops_audit.config import score_of
@@ -124,7 +128,9 @@ class Folder(click.ParamType):  # type: ignore[type-arg]
         if path.exists():
             raise Misuse(f"{str(value)!r} is a file; give a folder")
         parent = path.parent
-        beside = sorted(entry.name for entry in os.scandir(parent) if entry.is_dir()) if parent.is_dir() else []
+        beside = (
+            sorted(entry.name for entry in os.scandir(parent) if entry.is_dir()) if parent.is_dir() else []
+        )
         import difflib
 
         close = difflib.get_close_matches(path.name, beside, 1)
@@ -154,7 +160,9 @@ class ExistingFile(click.ParamType):  # type: ignore[type-arg]
 class Commands(click.Group):
     """The group of commands; an error names the nearest."""
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             raise Misuse(f"unknown command {name!r}{_near(name, self.list_commands(ctx))}")

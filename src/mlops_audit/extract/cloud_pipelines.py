@@ -12,7 +12,10 @@ from mlops_audit.resources import attributes, beside, image, resource
 from mlops_audit.stages import below, commands, container_facts, keys, pairs, pipeline, step, texts
 
 # What must stand in a file for a reader of this module to find anything there: nothing else is parsed.
-YAML_MARKS = re.compile(rb"azureml|script_name|create_job|create_monitor|^type:\s*pipeline|^command:|workerPoolSpecs", re.MULTILINE)
+YAML_MARKS = re.compile(
+    rb"azureml|script_name|create_job|create_monitor|^type:\s*pipeline|^command:|workerPoolSpecs",
+    re.MULTILINE,
+)
 JSON_MARKS = re.compile(rb'"(?:activities|typeProperties|Steps|workerPoolSpecs)"\s*:|azureml')
 
 
@@ -36,9 +39,14 @@ def _is_azureml(document: Node) -> bool:
         return True
     if document.at("type") == "pipeline" and document.get("jobs") is not None:
         return True
-    if document.get("trigger") is not None and (document.get("create_job") or document.get("create_monitor")) is not None:
+    if (
+        document.get("trigger") is not None
+        and (document.get("create_job") or document.get("create_monitor")) is not None
+    ):
         return True
-    return bool(document.at("command")) and bool(document.at("code")) and document.get("environment") is not None
+    return (
+        bool(document.at("command")) and bool(document.at("code")) and document.get("environment") is not None
+    )
 
 
 def _azureml(path: str, document: Node) -> Iterator[Fact]:
@@ -51,21 +59,39 @@ def _azureml(path: str, document: Node) -> Iterator[Fact]:
         yield pipeline(name, path, document.line_of("jobs"), "azureml", runs=units)
         for key, job in jobs:
             yield from _azureml_job(path, key, job, f"{path}#{key}", name)
-    elif document.get("command") is not None or document.get("task") is not None or document.get("trial") is not None:
+    elif (
+        document.get("command") is not None
+        or document.get("task") is not None
+        or document.get("trial") is not None
+    ):
         yield from _azureml_job(path, name, document, path, "")
 
 
 def _azureml_schedule(path: str, document: Node, name: str) -> Iterator[Fact]:
     trigger = document.get("trigger")
     cron = trigger.at("expression") if trigger is not None else ""
-    every = " ".join(filter(None, (trigger.at("interval"), trigger.at("frequency")))) if trigger is not None else ""
+    every = (
+        " ".join(filter(None, (trigger.at("interval"), trigger.at("frequency"))))
+        if trigger is not None
+        else ""
+    )
     job = document.at("create_job") or document.at("create_job", "job")
     monitor = document.get("create_monitor")
     runs = (_local(path, job),) if job and not job.startswith("azureml:") else None
     yield pipeline(name, path, document.line, "azureml", schedule=cron or every, runs=runs)
     if monitor is not None:
-        known: dict[str, TraitValue | None] = {"schedule": cron or every, "triggers": ("schedule",) if cron or every else None}
-        yield resource("monitor", Site(path, document.line_of("create_monitor")), "azureml", attributes(document), id=name, **known)
+        known: dict[str, TraitValue | None] = {
+            "schedule": cron or every,
+            "triggers": ("schedule",) if cron or every else None,
+        }
+        yield resource(
+            "monitor",
+            Site(path, document.line_of("create_monitor")),
+            "azureml",
+            attributes(document),
+            id=name,
+            **known,
+        )
 
 
 def _local(path: str, name: str) -> str:
@@ -83,14 +109,18 @@ def _azureml_job(path: str, name: str, job: Node, unit: str, within: str) -> Ite
     runs: list[str] = []
     if component and not component.startswith("azureml:"):
         runs.append(_local(path, component))
-    script = body.at("entry_script") or body.at("entry", "file") or body.at("code_configuration", "scoring_script")
+    script = (
+        body.at("entry_script") or body.at("entry", "file") or body.at("code_configuration", "scoring_script")
+    )
     if script:
         runs.append(beside(path, posixpath.join(code, script)))
     yield step(name, path, job.line, "azureml", unit=unit, pipeline=within, runs=tuple(runs), command=body.at("command"),
                typed="yes" if typed else None, deps=keys(body.get("inputs")), outs=keys(body.get("outputs")))  # fmt: skip
     if body.at("command"):
         directory = beside(path, code or ".") if local else "?"
-        yield from commands(body.at("command"), path, body.line_of("command"), "azureml", unit, directory, step=name)
+        yield from commands(
+            body.at("command"), path, body.line_of("command"), "azureml", unit, directory, step=name
+        )
 
 
 def _is_azureml_1(document: Node) -> bool:
@@ -104,13 +134,21 @@ def _azureml_1(path: str, document: Node) -> Iterator[Fact]:
     yield pipeline(name, path, document.line, "azureml")
     for key, node in pairs(document, "pipeline", "steps"):
         script = posixpath.join(node.at("source_directory"), node.at("script_name"))
-        yield step(key, path, node.line, "azureml", pipeline=name, runs=(posixpath.normpath(script),) if script else None)
+        yield step(
+            key,
+            path,
+            node.line,
+            "azureml",
+            pipeline=name,
+            runs=(posixpath.normpath(script),) if script else None,
+        )
 
 
 def _is_data_factory(document: Node) -> bool:
     held = document.get("properties")
     return held is not None and (
-        held.get("activities") is not None or (held.at("type").endswith("Trigger") and held.get("typeProperties") is not None)
+        held.get("activities") is not None
+        or (held.at("type").endswith("Trigger") and held.get("typeProperties") is not None)
     )
 
 
@@ -128,13 +166,17 @@ def _data_factory(path: str, document: Node) -> Iterator[Fact]:
     every = held.get("typeProperties", "recurrence")
     on = held.at("runtimeState").lower() != "stopped"
     timed = held.at("type") in ("ScheduleTrigger", "TumblingWindowTrigger")
-    schedule = f"{every.at('interval')} {every.at('frequency')}".strip() if every is not None else held.at("type")
+    schedule = (
+        f"{every.at('interval')} {every.at('frequency')}".strip() if every is not None else held.at("type")
+    )
     yield pipeline(name, path, document.line, "data-factory", schedule=schedule if on and timed else "",
                    triggers=("event",) if on and not timed else (), runs=runs)  # fmt: skip
 
 
 def _is_sagemaker(document: Node) -> bool:
-    return bool(document.at("Version")) and any(s.at("Name") and s.at("Type") for s in below(document, "Steps"))
+    return bool(document.at("Version")) and any(
+        s.at("Name") and s.at("Type") for s in below(document, "Steps")
+    )
 
 
 def _sagemaker(path: str, document: Node) -> Iterator[Fact]:

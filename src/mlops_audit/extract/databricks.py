@@ -48,7 +48,9 @@ TASKS = {
 def _is_databricks_job(document: Node) -> bool:
     job = document.get("settings") or document
     tasks = below(job, "tasks")
-    return any(job.get(key) is not None for key in TASKS) or any(t.get(key) is not None for t in tasks for key in TASKS)
+    return any(job.get(key) is not None for key in TASKS) or any(
+        t.get(key) is not None for t in tasks for key in TASKS
+    )
 
 
 def _databricks_job(path: str, document: Node) -> Iterator[Fact]:
@@ -69,10 +71,18 @@ def _is_bundle(document: Node) -> bool:
 def _bundle(path: str, document: Node) -> Iterator[Fact]:
     if document.get("bundle") is not None:
         kept = {k: v for k, v in attributes(document).items() if not k.startswith("resources.")}
-        yield resource("bundle", Site(path, document.line_of("bundle")), "databricks", kept, id=document.at("bundle", "name"))
+        yield resource(
+            "bundle",
+            Site(path, document.line_of("bundle")),
+            "databricks",
+            kept,
+            id=document.at("bundle", "name"),
+        )
     yield from _bundled(path, document.get("resources"), "")
     for target, node in pairs(document, "targets"):
-        yield from _bundled(path, node.get("resources"), "development" if node.at("mode") == "development" else target)
+        yield from _bundled(
+            path, node.get("resources"), "development" if node.at("mode") == "development" else target
+        )
 
 
 def _bundled(path: str, held: Node | None, target: str) -> Iterator[Fact]:
@@ -91,7 +101,15 @@ def _bundled(path: str, held: Node | None, target: str) -> Iterator[Fact]:
                 files = tuple(_databricks_path(path, text) for library in below(node, "libraries")
                               for text in (library.at("notebook", "path"), library.at("file", "path")) if text)  # fmt: skip
                 triggers = ("continuous",) if is_yes(node.at("continuous")) else ()
-                yield pipeline(node.at("name") or key, path, node.line, "databricks", unit=f"{path}#{key}", runs=files, triggers=triggers)
+                yield pipeline(
+                    node.at("name") or key,
+                    path,
+                    node.line,
+                    "databricks",
+                    unit=f"{path}#{key}",
+                    runs=files,
+                    triggers=triggers,
+                )
 
 
 def _databricks_path(path: str, text: str) -> str:
@@ -101,10 +119,16 @@ def _databricks_path(path: str, text: str) -> str:
 
 def _job(path: str, name: str, job: Node, line: int, key: str, paused: bool = False) -> Iterator[Fact]:
     unit = f"{path}#{key or name}"
-    tasks = [t for t in below(job, "tasks") if t.items] or ([job] if any(job.get(k) is not None for k in TASKS) else [])
+    tasks = [t for t in below(job, "tasks") if t.items] or (
+        [job] if any(job.get(k) is not None for k in TASKS) else []
+    )
     triggers: list[str] = []
     schedule = ""
-    for form, trigger in (("schedule", job.get("schedule")), ("trigger", job.get("trigger")), ("continuous", job.get("continuous"))):
+    for form, trigger in (
+        ("schedule", job.get("schedule")),
+        ("trigger", job.get("trigger")),
+        ("continuous", job.get("continuous")),
+    ):
         if trigger is None or not trigger.items or paused or trigger.at("pause_status").upper() == "PAUSED":
             continue
         if form == "schedule":
@@ -129,22 +153,33 @@ def _job(path: str, name: str, job: Node, line: int, key: str, paused: bool = Fa
         steps.append(step(task_name, path, task.line, "databricks", unit=unit, pipeline=name, runs=tuple(own), form=form,
                           deps=tuple(d.at("task_key") for d in below(task, "depends_on") if d.at("task_key"))))  # fmt: skip
         runs.extend(own)
-    yield pipeline(name, path, line, "databricks", unit=unit, schedule=schedule, triggers=triggers, runs=tuple(dict.fromkeys(runs)))
+    yield pipeline(
+        name,
+        path,
+        line,
+        "databricks",
+        unit=unit,
+        schedule=schedule,
+        triggers=triggers,
+        runs=tuple(dict.fromkeys(runs)),
+    )
     yield from steps
 
 
 def _is_dbx(document: Node) -> bool:
     environments = document.get("environments") or document
-    return any(below(node, "workflows") or below(node, "jobs") for _, node in environments.items if node.items) and any(
-        leaf.startswith("environments") or "_task." in leaf for leaf, _ in document.leaves()
-    )
+    return any(
+        below(node, "workflows") or below(node, "jobs") for _, node in environments.items if node.items
+    ) and any(leaf.startswith("environments") or "_task." in leaf for leaf, _ in document.leaves())
 
 
 def _dbx(path: str, document: Node) -> Iterator[Fact]:
     environments = document.get("environments") or document
     for _, node in environments.items:
         for job in [*below(node, "workflows"), *below(node, "jobs")]:
-            if job.at("name") and (job.get("tasks") is not None or any(job.get(key) is not None for key in TASKS)):
+            if job.at("name") and (
+                job.get("tasks") is not None or any(job.get(key) is not None for key in TASKS)
+            ):
                 yield from _job(path, job.at("name"), job, job.line, "")
 
 

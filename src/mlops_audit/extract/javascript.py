@@ -26,7 +26,11 @@ def _facts(path: str, data: bytes) -> Iterator[Fact]:
         yield Fact(Kind.IMPORT, found.name, Site(path, found.line), traits)
     for call in read.calls:
         traits = dict(call.arguments)
-        for name, value in (("function", call.function), ("target", call.target), ("dead", "yes" if call.dead else "")):
+        for name, value in (
+            ("function", call.function),
+            ("target", call.target),
+            ("dead", "yes" if call.dead else ""),
+        ):
             if value:
                 traits[name] = value
         yield Fact(Kind.CALL, call.name, Site(path, call.line), traits)

@@ -34,7 +34,9 @@ _ASSIGNED = re.compile(r"^([ \t]*)[\w.\[\], \t]+=[ \t]*([%!])(.*)$")
 _CONFLICT = re.compile(rb"^(?:<{7} |>{7} )", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*(?:\{([^}\n]*)\})?(.*)$")
 _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
-_PLACEHOLDER = re.compile(r"(?i)^[\W_]*(?:todo|tbd|tba|fixme|wip|coming soon|insert.*|<!--.*-->|\[[^\]]*\]|-\s*\[ \].*)?[\W_]*$")
+_PLACEHOLDER = re.compile(
+    r"(?i)^[\W_]*(?:todo|tbd|tba|fixme|wip|coming soon|insert.*|<!--.*-->|\[[^\]]*\]|-\s*\[ \].*)?[\W_]*$"
+)
 _NUMBER = re.compile(r"\d+[.,]\d+|\d+\s*%")
 
 
@@ -78,8 +80,17 @@ def _jupyter(path: str, data: bytes) -> Iterator[Fact]:
         source = _source(cell)
         if kind in ("markdown", "heading"):
             level = cell.get("level")
-            prose.append((number, f"{'#' * level} {source}" if kind == "heading" and isinstance(level, int) else source))
-        elif kind == "code" and language == "python" and cell.get("language", "python") in ("python", "python3"):
+            prose.append(
+                (
+                    number,
+                    f"{'#' * level} {source}" if kind == "heading" and isinstance(level, int) else source,
+                )
+            )
+        elif (
+            kind == "code"
+            and language == "python"
+            and cell.get("language", "python") in ("python", "python3")
+        ):
             _cell(path, number, source, program)
     yield from _headings(path, prose)
     yield from program.commands
@@ -123,7 +134,11 @@ def _language(notebook: dict[str, Any]) -> str:
             if "python" in lower or "pyspark" in lower or lower.startswith(("conda", "py")):
                 return "python"
             if key == "kernelspec" and name == "name":
-                return "other" if lower in ("ir", "scala", "javascript", "bash", "sql") or "julia" in lower else "python"
+                return (
+                    "other"
+                    if lower in ("ir", "scala", "javascript", "bash", "sql") or "julia" in lower
+                    else "python"
+                )
             return "other"
     return "python"
 
@@ -158,7 +173,9 @@ def _cell(path: str, number: int, source: str, program: _Program) -> None:
     if head.startswith("%%"):
         word = re.match(r"%%\s*([\w!]*)", head)
         magic = word.group(1).lower() if word else ""
-        if magic in _SHELL_MAGICS or (magic == "script" and re.match(r"%%script\s+(?:\S*/)?(?:ba)?sh\b", head)):
+        if magic in _SHELL_MAGICS or (
+            magic == "script" and re.match(r"%%script\s+(?:\S*/)?(?:ba)?sh\b", head)
+        ):
             program.commands.extend(_commands(path, number, "\n".join(lines[first + 1 :]), first + 2))
         if magic not in _PYTHON_MAGICS:
             return
@@ -205,7 +222,12 @@ def _without_magics(path: str, number: int, lines: list[str], commands: list[Fac
             commands.extend(_commands(path, number, script, begin + 1))
         elif text.startswith("%") and word in ("run", "cd"):
             commands.extend(_runs(path, number, rest.strip(), begin + 1) if word == "run" else ())
-        elif text.startswith("%") and word in _STATEMENT_MAGICS and rest.strip() and not rest.lstrip().startswith("-"):
+        elif (
+            text.startswith("%")
+            and word in _STATEMENT_MAGICS
+            and rest.strip()
+            and not rest.lstrip().startswith("-")
+        ):
             kept.append(indent + rest.strip())
             kept.extend(whole[1:])
             continue
@@ -281,7 +303,12 @@ def _document(path: str, text: str) -> Iterator[Fact]:
     for line in text.split("\n"):
         match = _FENCE.match(line)
         if fence:
-            if match is not None and match.group(1).startswith(fence) and not match.group(2) and not match.group(3).strip():
+            if (
+                match is not None
+                and match.group(1).startswith(fence)
+                and not match.group(2)
+                and not match.group(3).strip()
+            ):
                 fence = ""
                 kept.append("")
             else:
@@ -297,7 +324,9 @@ def _document(path: str, text: str) -> Iterator[Fact]:
     for end, line in enumerate([*kept, ""]):
         if line == "" and end >= start:
             part = kept[start:end]
-            if any(part) and re.search(r"^#\|\s*eval:\s*false", "\n".join(part), re.MULTILINE | re.IGNORECASE):
+            if any(part) and re.search(
+                r"^#\|\s*eval:\s*false", "\n".join(part), re.MULTILINE | re.IGNORECASE
+            ):
                 kept[start:end] = [""] * (end - start)
             start = end + 1
     program.add(0, _without_magics(path, 0, kept, program.commands) if any(kept) else [])
@@ -337,7 +366,11 @@ def _headings(path: str, prose: list[tuple[int, str]]) -> Iterator[Fact]:
             if not deeper:
                 below.append(words)
         body = "\n".join(below)
-        traits: dict[str, TraitValue] = {"level": str(level), "words": str(len(body.split())), "document": document}
+        traits: dict[str, TraitValue] = {
+            "level": str(level),
+            "words": str(len(body.split())),
+            "document": document,
+        }
         if any(not _PLACEHOLDER.match(words) for words in below):
             traits["filled"] = "yes"
         if _NUMBER.search(body):

@@ -11,7 +11,10 @@ from mlops_audit.resources import beside
 from mlops_audit.stages import below, container_facts, is_yes, pairs, pipeline, step, texts
 
 # What must stand in a file for a reader of this module to find anything there: nothing else is parsed.
-YAML_MARKS = re.compile(rb"argoproj\.io|tekton\.dev|kubeflow\.org|pipelineInfo|implementation:|^deployments:|^flow_name:", re.MULTILINE)
+YAML_MARKS = re.compile(
+    rb"argoproj\.io|tekton\.dev|kubeflow\.org|pipelineInfo|implementation:|^deployments:|^flow_name:",
+    re.MULTILINE,
+)
 JSON_MARKS = re.compile(rb'"(?:pipelineInfo|pipelineSpec)"\s*:')
 
 
@@ -53,10 +56,22 @@ def _argo(path: str, document: Node) -> Iterator[Fact]:
         for task in below(template, "dag", "tasks"):
             names = texts(task.get("dependencies")) or tuple(re.findall(r"[\w-]+", task.at("depends")))
             after[task.at("template")] = names
-    bodies = [t for t in templates if any(t.get(k) is not None for k in ("container", "script", "containerSet"))]
+    bodies = [
+        t for t in templates if any(t.get(k) is not None for k in ("container", "script", "containerSet"))
+    ]
     runs = tuple(f"{unit}/{t.at('name')}" for t in bodies)
-    reference = document.at("spec", "workflowSpec", "workflowTemplateRef", "name") or document.at("spec", "workflowTemplateRef", "name")
-    yield pipeline(name, path, document.line, system, unit=unit, schedule=schedule, runs=runs or ((reference,) if reference else ()))
+    reference = document.at("spec", "workflowSpec", "workflowTemplateRef", "name") or document.at(
+        "spec", "workflowTemplateRef", "name"
+    )
+    yield pipeline(
+        name,
+        path,
+        document.line,
+        system,
+        unit=unit,
+        schedule=schedule,
+        runs=runs or ((reference,) if reference else ()),
+    )
     for template in bodies:
         own = f"{unit}/{template.at('name')}"
         typed = any(template.get(way, "artifacts") is not None for way in ("inputs", "outputs"))
@@ -69,7 +84,6 @@ def _argo(path: str, document: Node) -> Iterator[Fact]:
             yield from (fact for fact in found if fact.kind is not Kind.IMAGE)
 
 
-
 def _is_sensor(document: Node) -> bool:
     return document.at("apiVersion").startswith("argoproj.io/") and document.at("kind") == "Sensor"
 
@@ -80,7 +94,11 @@ def _sensor(path: str, document: Node) -> Iterator[Fact]:
 
 
 def _is_tekton(document: Node) -> bool:
-    return document.at("apiVersion").startswith("tekton.dev/") and document.at("kind") in ("Pipeline", "Task", "PipelineRun")
+    return document.at("apiVersion").startswith("tekton.dev/") and document.at("kind") in (
+        "Pipeline",
+        "Task",
+        "PipelineRun",
+    )
 
 
 def _tekton(path: str, document: Node) -> Iterator[Fact]:
@@ -107,7 +125,9 @@ def _scheduled_workflow(path: str, document: Node) -> Iterator[Fact]:
     on = document.at("spec", "enabled").lower() != "false"
     cron = document.at("spec", "trigger", "cronSchedule", "cron")
     every = document.at("spec", "trigger", "periodicSchedule", "intervalSecond")
-    yield pipeline(name, path, document.line, "kubeflow", unit=f"{path}#{name}", schedule=(cron or every) if on else "")
+    yield pipeline(
+        name, path, document.line, "kubeflow", unit=f"{path}#{name}", schedule=(cron or every) if on else ""
+    )
 
 
 def _is_compiled(document: Node) -> bool:
@@ -126,7 +146,9 @@ def _compiled(path: str, document: Node) -> Iterator[Fact]:
         label = component.at("executorLabel")
         if not label:
             continue
-        typed = any(component.get(way, "artifacts") is not None for way in ("inputDefinitions", "outputDefinitions"))
+        typed = any(
+            component.get(way, "artifacts") is not None for way in ("inputDefinitions", "outputDefinitions")
+        )
         yield step(key.removeprefix("comp-"), path, component.line, "kubeflow", unit=unit, pipeline=name,
                    typed="yes" if typed else None)  # fmt: skip
         container = executors.get(label, "container") if executors is not None else None
@@ -150,19 +172,26 @@ def _component(path: str, document: Node) -> Iterator[Fact]:
 
 
 def _is_prefect(document: Node) -> bool:
-    return any(d.at("entrypoint") or d.get("work_pool") is not None for d in below(document, "deployments")) or (
-        bool(document.at("flow_name")) and bool(document.at("entrypoint"))
-    )
+    return any(
+        d.at("entrypoint") or d.get("work_pool") is not None for d in below(document, "deployments")
+    ) or (bool(document.at("flow_name")) and bool(document.at("entrypoint")))
 
 
 def _prefect(path: str, document: Node) -> Iterator[Fact]:
     for item in below(document, "deployments") or [document]:
         name = item.at("name") or item.at("flow_name") or path
-        off = any(is_yes(item.at(key)) for key in ("paused",)) or item.at("is_schedule_active").lower() == "false"
+        off = (
+            any(is_yes(item.at(key)) for key in ("paused",))
+            or item.at("is_schedule_active").lower() == "false"
+        )
         found = []
         for schedule in [*below(item, "schedule"), *below(item, "schedules")]:
             inner = schedule.get("schedule") if schedule.get("schedule") is not None else schedule
-            text = inner.text or next((inner.at(k) for k in ("cron", "interval", "rrule") if inner.at(k)), "") if inner else ""
+            text = (
+                inner.text or next((inner.at(k) for k in ("cron", "interval", "rrule") if inner.at(k)), "")
+                if inner
+                else ""
+            )
             if text and schedule.at("active").lower() != "false":
                 found.append(text)
         script = item.at("entrypoint").partition(":")[0]

@@ -27,7 +27,13 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     name = posixpath.basename(path).lower()
     if name.endswith(".json"):
         return list(_expectations(path, json_document(data))) if JSON_MARKS.search(data) else []
-    known = name in ("mlproject", "dvc.yaml", "dvcfile", "dbt_project.yml", "dbt_project.yaml") or name.endswith(".dvc")
+    known = name in (
+        "mlproject",
+        "dvc.yaml",
+        "dvcfile",
+        "dbt_project.yml",
+        "dbt_project.yaml",
+    ) or name.endswith(".dvc")
     if not known and not YAML_MARKS.search(data):
         return []
     found: list[Fact] = []
@@ -100,14 +106,19 @@ def _expansions(stage: Node, variables: dict[str, str]) -> list[dict[str, str]]:
     found = []
     if each is not None and each.items:
         for key, node in each.items:
-            found.append({"key": key, **{f"item.{n}".removesuffix("."): leaf.text for n, leaf in node.leaves()}})
+            found.append(
+                {"key": key, **{f"item.{n}".removesuffix("."): leaf.text for n, leaf in node.leaves()}}
+            )
     elif each is not None and isinstance(each.value, list):
         for node in each.list:
             found.append({f"item.{n}".removesuffix("."): leaf.text for n, leaf in node.leaves()})
     elif matrix is not None:
         found = [{}]
         for key, node in matrix.items:
-            choices = [{f"item.{key}.{n}".removesuffix("."): leaf.text for n, leaf in item.leaves()} for item in node.list]
+            choices = [
+                {f"item.{key}.{n}".removesuffix("."): leaf.text for n, leaf in item.leaves()}
+                for item in node.list
+            ]
             found = [{**row, **choice} for row in found for choice in choices][:MAX_EXPANSION]
     return [{**variables, **row} for row in found[:MAX_EXPANSION]] or [variables]
 
@@ -127,7 +138,9 @@ def _stage(path: str, name: str, stage: Node, line: int, variables: dict[str, st
         for key in ("deps", "outs", "metrics", "plots"):
             files[key] = tuple(dict.fromkeys((*files.get(key, ()), *_files(body.get(key), path, wdir, row))))
         for script in scripts:
-            for fact in commands(_filled(script.text, row), path, script.line, "dvc", unit, directory, step=name):
+            for fact in commands(
+                _filled(script.text, row), path, script.line, "dvc", unit, directory, step=name
+            ):
                 written.setdefault((fact.name, str(fact.traits["directory"])), fact)
     yield step(name, path, line, "dvc", unit=unit, pipeline=path, deps=files["deps"], outs=files["outs"],
                params=_parameters(body.get("params")), metrics=files["metrics"], plots=files["plots"],
@@ -177,7 +190,13 @@ def _tracked(path: str, document: Node) -> Iterator[Fact]:
         for item in node.list if node is not None else []:
             name, repository = item.at("path"), item.at("repo", "url")
             local = name and "://" not in name and not repository
-            found.append(beside(path, posixpath.join(wdir, name)) if local else f"{repository}#{name}" if repository else name)
+            found.append(
+                beside(path, posixpath.join(wdir, name))
+                if local
+                else f"{repository}#{name}"
+                if repository
+                else name
+            )
         return tuple(filter(None, found))
 
     yield step(
@@ -198,7 +217,9 @@ def _mlproject(path: str, document: Node) -> Iterator[Fact]:
     found = points.items if points is not None else []
     if points is None or not found:
         return
-    yield pipeline(document.at("name"), path, points.line, "mlflow", runs=tuple(f"{path}#{name}" for name, _ in found))
+    yield pipeline(
+        document.at("name"), path, points.line, "mlflow", runs=tuple(f"{path}#{name}" for name, _ in found)
+    )
     for name, node in found:
         unit = f"{path}#{name}"
         parameters = node.get("parameters")
@@ -213,14 +234,22 @@ def _mlproject(path: str, document: Node) -> Iterator[Fact]:
 
 def _dbt(path: str, document: Node) -> Fact:
     folders = texts(document.get("model-paths") or document.get("source-paths"))
-    return pipeline(document.at("name"), path, 1, "dbt", runs=tuple(beside(path, folder) for folder in folders))
+    return pipeline(
+        document.at("name"), path, 1, "dbt", runs=tuple(beside(path, folder) for folder in folders)
+    )
 
 
 def _recipe(path: str, document: Node) -> Iterator[Fact]:
     yield pipeline(document.at("recipe"), path, document.line_of("recipe"), "mlflow")
     steps = document.get("steps")
     for name, _ in steps.items if steps is not None else ():
-        yield step(name, path, steps.line_of(name) if steps is not None else 1, "mlflow", pipeline=document.at("recipe"))
+        yield step(
+            name,
+            path,
+            steps.line_of(name) if steps is not None else 1,
+            "mlflow",
+            pipeline=document.at("recipe"),
+        )
 
 
 def _is_kedro_catalog(path: str, document: Node) -> bool:
@@ -256,12 +285,19 @@ def _is_checkpoint(path: str, document: Node) -> bool:
     named = document.at("class_name").lower().endswith("checkpoint")
     return named or (
         document.get("validations") is not None
-        and any(document.get(key) is not None for key in ("expectation_suite_name", "action_list", "config_version"))
+        and any(
+            document.get(key) is not None
+            for key in ("expectation_suite_name", "action_list", "config_version")
+        )
     )
 
 
 def _checkpoint(path: str, document: Node) -> Iterator[Fact]:
-    suites = tuple(dict.fromkeys(leaf.text for name, leaf in document.leaves() if name.endswith("expectation_suite_name")))
+    suites = tuple(
+        dict.fromkeys(
+            leaf.text for name, leaf in document.leaves() if name.endswith("expectation_suite_name")
+        )
+    )
     yield step(document.at("name") or path, path, 1, "great-expectations", deps=suites)
 
 
@@ -300,7 +336,10 @@ def _sweep(path: str, document: Node) -> Iterator[Fact]:
                    unit=path)  # fmt: skip
     words = [_filled(word, {"env": "", "interpreter": "python", "program": document.at("program"), "args": ""})
              for word in texts(document.get("command"))]  # fmt: skip
-    given = " ".join(word for word in words if word and not word.startswith("${")) or f"python {document.at('program')}"
+    given = (
+        " ".join(word for word in words if word and not word.startswith("${"))
+        or f"python {document.at('program')}"
+    )
     if document.at("program"):
         # sweeps are started from the root of a repository, as the programs they name show
         yield from commands(given, path, line, "wandb", path)

@@ -26,7 +26,11 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
         rest = code.read_broken(path, data, failure)
         if rest is not None:
             for fact in code.facts(rest, lambda line: Site(path, line)):
-                yield fact if code.is_python_2(failure) else replace(fact, traits={**fact.traits, "dead": "yes"})
+                yield (
+                    fact
+                    if code.is_python_2(failure)
+                    else replace(fact, traits={**fact.traits, "dead": "yes"})
+                )
         raise
     yield from code.facts(found, lambda line: Site(path, line))
     if data[:200].lstrip(b"\xef\xbb\xbf \r\n").startswith(b"# Databricks notebook source"):
@@ -42,10 +46,16 @@ def _magics(path: str, text: str) -> Iterator[Fact]:
             target = rest.split(" $")[0].strip().strip("\"'")
             if not target:
                 continue
-            traits: dict[str, TraitValue] = {"unit": path, "system": "databricks", "directory": posixpath.dirname(path)}
+            traits: dict[str, TraitValue] = {
+                "unit": path,
+                "system": "databricks",
+                "directory": posixpath.dirname(path),
+            }
             if not target.startswith("/"):
                 below = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
-                traits["runs"] = (below,) if below.endswith((".py", ".ipynb")) else (f"{below}.py", f"{below}.ipynb")
+                traits["runs"] = (
+                    (below,) if below.endswith((".py", ".ipynb")) else (f"{below}.py", f"{below}.ipynb")
+                )
             yield Fact(Kind.COMMAND, f"%run {target}", Site(path, line), traits)
             continue
         for command in shell.commands(rest if word == "sh" else f"{word} {rest}", line):

@@ -28,7 +28,9 @@ COMPARISONS = frozenset({"<", ">", "<=", ">=", "==", "!="})
 WORDS = frozenset({"if", "else", "for", "while", "repeat", "function", "in", "next", "break", "return"})
 LOADERS = frozenset({"library", "require", "requireNamespace", "loadNamespace", "base::library", "base::require",
                      "base::requireNamespace", "base::loadNamespace"})  # fmt: skip
-TARGETS = re.compile(r"(?:targets::|tarchetypes::)?tar_(?:target\w*|files?(?:_input)?|render|quarto|url|parquet|rds|csv)")
+TARGETS = re.compile(
+    r"(?:targets::|tarchetypes::)?tar_(?:target\w*|files?(?:_input)?|render|quarto|url|parquet|rds|csv)"
+)
 SCHEDULERS = {
     "cron_add": "frequency",
     "cronR::cron_add": "frequency",
@@ -216,8 +218,15 @@ class _Script:
             return ""
         parts = [self.tokens[index].text]
         start = index
-        while self.at(start - 1) in ("::", ":::", "$", "@") and start > 1 and self.tokens[start - 2].kind == "name":
-            parts[:0] = [self.tokens[start - 2].text, "::" if ":" in self.at(start - 1) else self.at(start - 1)]
+        while (
+            self.at(start - 1) in ("::", ":::", "$", "@")
+            and start > 1
+            and self.tokens[start - 2].kind == "name"
+        ):
+            parts[:0] = [
+                self.tokens[start - 2].text,
+                "::" if ":" in self.at(start - 1) else self.at(start - 1),
+            ]
             start -= 2
         if self.tokens[index].kind == "string" and len(parts) == 1:
             return ""
@@ -271,7 +280,9 @@ class _Script:
             return
         calls = tuple(dict.fromkeys(body.calls))
         if body.word in ("if", "while") and "truth" not in head.traits:
-            leads = ["raise" if name in ("stop", "rlang::abort", "abort", "quit", "q") else name for name in calls]
+            leads = [
+                "raise" if name in ("stop", "rlang::abort", "abort", "quit", "q") else name for name in calls
+            ]
             if "return" in (self.at(i) for i in range(body.start, min(body.start + 400, len(self.tokens)))):
                 leads.append("return")
             traits: dict[str, TraitValue] = {"form": "if", "leads": tuple(dict.fromkeys(leads))}
@@ -290,7 +301,9 @@ class _Script:
         if start >= end:
             return ""
         begin = self.tokens[start].start
-        return " ".join(self.text[begin : min(self.tokens[end - 1].end, begin + 2 * longest)].split())[:longest]
+        return " ".join(self.text[begin : min(self.tokens[end - 1].end, begin + 2 * longest)].split())[
+            :longest
+        ]
 
     def value(self, start: int, end: int) -> TraitValue:
         """The text of a literal, the elements of a vector of literals, else the source text."""
@@ -298,7 +311,12 @@ class _Script:
         if len(inside) == 1:
             only = inside[0]
             return self.literals.get(only.text, only.text) if only.kind == "name" else only.text
-        if len(inside) > 3 and inside[0].text in ("c", "list") and inside[1].text == "(" and inside[-1].text == ")":
+        if (
+            len(inside) > 3
+            and inside[0].text in ("c", "list")
+            and inside[1].text == "("
+            and inside[-1].text == ")"
+        ):
             elements = [token for token in inside[2:-1] if token.text != ","]
             if all(token.kind in ("string", "number") for token in elements) and len(inside) <= MAX_ARGUMENT:
                 return tuple(token.text for token in elements)
@@ -310,7 +328,11 @@ class _Script:
         for start, stop in zip(starts, [*frame.commas, end], strict=True):
             while start < stop and self.tokens[start].kind == "newline":
                 start += 1
-            named = self.at(start + 1) == "=" and start + 1 < stop and self.tokens[start].kind in ("name", "string")
+            named = (
+                self.at(start + 1) == "="
+                and start + 1 < stop
+                and self.tokens[start].kind in ("name", "string")
+            )
             if named:
                 yield self.tokens[start].text, start + 2, stop
             elif start < stop:
@@ -357,7 +379,11 @@ class _Script:
 
     def assigned(self, index: int) -> None:
         """Remember variables that hold a literal, at the top, or a Python module."""
-        if index < 1 or self.tokens[index - 1].kind != "name" or any(frame.bracket != "{" for frame in self.stack):
+        if (
+            index < 1
+            or self.tokens[index - 1].kind != "name"
+            or any(frame.bracket != "{" for frame in self.stack)
+        ):
             return
         variable = self.tokens[index - 1].text
         after = self.tokens[index + 1 : index + 7]
@@ -377,8 +403,15 @@ class _Script:
     def target(self, frame: Frame, traits: dict[str, TraitValue], ranges: dict[str, tuple[int, int]]) -> None:
         """A {targets} step; the names in its command are the targets it depends on, known once all are read."""
         name = traits.get("name=") or traits.get("1") or ""
-        command = next((ranges[key] for key in ("command=", "2" if "1" in traits else "1", "path=") if key in ranges), None)
-        found: dict[str, TraitValue] = {"system": "targets", "unit": f"{self.path}#{name}", "pipeline": self.path}
+        command = next(
+            (ranges[key] for key in ("command=", "2" if "1" in traits else "1", "path=") if key in ranges),
+            None,
+        )
+        found: dict[str, TraitValue] = {
+            "system": "targets",
+            "unit": f"{self.path}#{name}",
+            "pipeline": self.path,
+        }
         if command:
             found["command"] = self.source(*command)
             names = (token.text for token in self.tokens[slice(*command)] if token.kind == "name")

@@ -12,7 +12,10 @@ from mlops_audit.resources import attributes, image, module_file, resource
 from mlops_audit.stages import below, commands, container_facts, keys, pipeline, spoken, step, texts
 
 # What must stand in a file for a reader of this module to find anything there: nothing else is parsed.
-YAML_MARKS = re.compile(rb"^version:\s*1|^- (?:step|pipeline|endpoint):|^transform:|^searcher:|entrypoint:|import_path|^ray_serve_config|^run:", re.MULTILINE)
+YAML_MARKS = re.compile(
+    rb"^version:\s*1|^- (?:step|pipeline|endpoint):|^transform:|^searcher:|entrypoint:|import_path|^ray_serve_config|^run:",
+    re.MULTILINE,
+)
 JSON_MARKS = re.compile(rb'"(?:transform|entrypoint|import_path)"\s*:')
 
 
@@ -32,7 +35,11 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
 
 
 def _is_polyaxon(document: Node) -> bool:
-    return document.at("kind") in ("component", "operation") and document.at("version") in ("1.1", "1.05", "1")
+    return document.at("kind") in ("component", "operation") and document.at("version") in (
+        "1.1",
+        "1.05",
+        "1",
+    )
 
 
 def _polyaxon(path: str, document: Node) -> Iterator[Fact]:
@@ -42,7 +49,14 @@ def _polyaxon(path: str, document: Node) -> Iterator[Fact]:
     yield pipeline(name, path, document.line, "polyaxon", schedule=schedule)
     run = document.get("run") or document.get("component", "run")
     for node in below(run, "operations") or ([run] if run is not None else []):
-        yield step(node.at("name") or name, path, node.line, "polyaxon", pipeline=name, deps=texts(node.get("dependencies")))
+        yield step(
+            node.at("name") or name,
+            path,
+            node.line,
+            "polyaxon",
+            pipeline=name,
+            deps=texts(node.get("dependencies")),
+        )
         container = node.get("container")
         if container is not None:
             yield from container_facts(path, container, name, "polyaxon", path)
@@ -69,10 +83,14 @@ def _valohai(path: str, document: Node) -> Iterator[Fact]:
         flow = item.get("pipeline")
         if flow is not None:
             units = tuple(f"{path}#{node.at('step')}" for node in below(flow, "nodes") if node.at("step"))
-            yield pipeline(flow.at("name"), path, flow.line, "valohai", unit=f"{path}#{flow.at('name')}", runs=units)
+            yield pipeline(
+                flow.at("name"), path, flow.line, "valohai", unit=f"{path}#{flow.at('name')}", runs=units
+            )
         served = item.get("endpoint")
         if served is not None:
-            yield resource("endpoint", Site(path, served.line), "valohai", attributes(served), id=served.at("name"))
+            yield resource(
+                "endpoint", Site(path, served.line), "valohai", attributes(served), id=served.at("name")
+            )
 
 
 def _is_pachyderm(document: Node) -> bool:
@@ -86,7 +104,15 @@ def _pachyderm(path: str, document: Node) -> Iterator[Fact]:
     cron = next((node.text for key, node in given if key.endswith("cron.spec")), "")
     repositories = tuple(node.text for key, node in given if key.endswith("pfs.repo"))
     unit = f"{path}#{name}"
-    yield pipeline(name, path, document.line, "pachyderm", unit=unit, schedule=cron, triggers=("event",) if repositories else ())
+    yield pipeline(
+        name,
+        path,
+        document.line,
+        "pachyderm",
+        unit=unit,
+        schedule=cron,
+        triggers=("event",) if repositories else (),
+    )
     yield step(name, path, document.line, "pachyderm", unit=unit, pipeline=name, deps=repositories, outs=name)
     body = document.get("transform")
     if body is not None:
@@ -103,9 +129,19 @@ def _is_determined(document: Node) -> bool:
 def _determined(path: str, document: Node) -> Iterator[Fact]:
     name, text = document.at("name") or path, spoken(document.get("entrypoint"))
     module = module_file(path, text) if re.fullmatch(r"[\w.]+:\w+", text) else None
-    yield step(name, path, document.line, "determined", command=text, runs=module, params=keys(document.get("hyperparameters")))
+    yield step(
+        name,
+        path,
+        document.line,
+        "determined",
+        command=text,
+        runs=module,
+        params=keys(document.get("hyperparameters")),
+    )
     if module is None:
-        yield from commands(text, path, document.line_of("entrypoint"), "determined", path, posixpath.dirname(path))
+        yield from commands(
+            text, path, document.line_of("entrypoint"), "determined", path, posixpath.dirname(path)
+        )
 
 
 def _is_ray_service(document: Node) -> bool:
@@ -128,14 +164,29 @@ def _ray_service(path: str, document: Node) -> Iterator[Fact]:
 
 def _is_ray_job(document: Node) -> bool:
     job = document.get("job_config") or document
-    marks = ("compute_config", "cluster_env", "runtime_env", "image_uri", "build_id", "containerfile", "project_id", "working_dir")
+    marks = (
+        "compute_config",
+        "cluster_env",
+        "runtime_env",
+        "image_uri",
+        "build_id",
+        "containerfile",
+        "project_id",
+        "working_dir",
+    )
     return bool(job.at("entrypoint")) and sum(job.get(key) is not None for key in marks) >= 1
 
 
 def _ray_job(path: str, document: Node) -> Iterator[Fact]:
     job = document.get("job_config") or document
     name = document.at("name") or job.at("name") or path
-    yield pipeline(name, path, document.line, "ray", schedule=document.at("cron_expression") or document.at("schedule", "cron_expression"))
+    yield pipeline(
+        name,
+        path,
+        document.line,
+        "ray",
+        schedule=document.at("cron_expression") or document.at("schedule", "cron_expression"),
+    )
     yield from commands(job.at("entrypoint"), path, job.line_of("entrypoint"), "ray", path, step=name)
 
 
@@ -151,7 +202,9 @@ def _skypilot(path: str, document: Node) -> Iterator[Fact]:
         yield resource("service", Site(path, document.line_of("service")), "skypilot", attributes(document), id=name, unit=path,
                        triggers=("continuous",))  # fmt: skip
     else:
-        yield step(name, path, document.line_of("run"), "skypilot", command=" ".join(document.at("run").split()))
+        yield step(
+            name, path, document.line_of("run"), "skypilot", command=" ".join(document.at("run").split())
+        )
     for key in ("setup", "run"):
         yield from commands(document.at(key), path, document.line_of(key), "skypilot", path, step=key)
 
