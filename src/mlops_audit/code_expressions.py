@@ -240,9 +240,8 @@ class Expressions:
                 elif kind is ast.Attribute:
                     stack.append(node.value)  # type: ignore[attr-defined]
                 elif kind is ast.Call:
-                    self.calls.append(
-                        (node, around, targets.get(id(node), ""), decorates if node is outermost else "")
-                    )  # type: ignore[arg-type]
+                    decorated = decorates if node is outermost else ""
+                    self.calls.append((node, around, targets.get(id(node), ""), decorated))  # type: ignore[arg-type]
                     for argument in node.args:  # type: ignore[attr-defined]
                         if type(argument) is not ast.Name:
                             owners[id(argument)] = node  # type: ignore[assignment]

@@ -177,11 +177,8 @@ class Reader:
             return tuple(keys) or "{}"
         if kind is ast.BinOp and isinstance(node.op, ast.Add):  # type: ignore[attr-defined]
             left, right = self._scalar(node.left, scope), self._scalar(node.right, scope)  # type: ignore[attr-defined]
-            if (
-                left is not None
-                and right is not None
-                and isinstance(node.left, (ast.Constant, ast.Name, ast.JoinedStr))
-            ):  # type: ignore[attr-defined]
+            begins = isinstance(node.left, ast.Constant | ast.Name | ast.JoinedStr)  # type: ignore[attr-defined]
+            if left is not None and right is not None and begins:
                 return (left + right)[:MAX_VALUE]
         return self.text.of(node, MAX_VALUE)
 
