@@ -788,9 +788,9 @@ CASES: tuple[Case, ...] = (
 )  # fmt: skip
 
 
-def run(case: Case, root: Path, *arguments: str) -> tuple[int, bytes, bytes]:
-    """The program on a case in a process of its own, with a gigabyte of memory and ten seconds of computing, started inside
-    the hostile folder as `python -m mlops_audit`."""
+def run(case: Case, root: Path, *arguments: str, seconds: int = 10) -> tuple[int, bytes, bytes]:
+    """The program on a case in a process of its own, with a gigabyte of memory and so many seconds of computing, started
+    inside the hostile folder as `python -m mlops_audit`."""
     command = [sys.executable, "-m", "mlops_audit", "audit", ".", *case.arguments, *arguments]
     environment = {k: v for k, v in os.environ.items() if k in ("PATH", "PYTHONPATH", "LANG", "TMPDIR")}
     environment |= {
@@ -798,7 +798,7 @@ def run(case: Case, root: Path, *arguments: str) -> tuple[int, bytes, bytes]:
         "XDG_CONFIG_HOME": str(root.parent / "none"),
         **case.environment,
     }
-    limits = "import resource, os, sys; resource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30)); resource.setrlimit(resource.RLIMIT_CPU, (10, 10)); os.execv(sys.argv[1], sys.argv[1:])"
+    limits = f"import resource, os, sys; resource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30)); resource.setrlimit(resource.RLIMIT_CPU, ({seconds}, {seconds})); os.execv(sys.argv[1], sys.argv[1:])"
     started = [sys.executable, "-I", "-c", limits, *command]
     ended = subprocess.run(started, cwd=root, env=environment, capture_output=True, timeout=45, check=False)
     return ended.returncode, ended.stdout, ended.stderr

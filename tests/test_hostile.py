@@ -127,7 +127,9 @@ def audited(
     root: Path, *arguments: str, environment: dict[str, str] | None = None
 ) -> tuple[int, dict[str, Any], str]:
     case = hostile.Case("", lambda root: None, environment=environment or {})
-    code, out, err = hostile.run(case, root, "--format", "json", *arguments)
+    # Thirty seconds, because these tests are about what is said; the cases above hold the ten.
+    code, out, err = hostile.run(case, root, "--format", "json", *arguments, seconds=30)
+    assert code >= 0, f"ended by signal {-code}: {err.decode()}"
     return code, json.loads(out) if out else {}, err.decode()
 
 
