@@ -11,10 +11,10 @@ import pytest
 from histories import History
 from test_cli import Run, run  # noqa: F401
 
-from mlops_audit.baseline import Baseline, BaselineError, Place, hold, read, written
 from mlops_audit.catalogue import data_folder
+from mlops_audit.changes.baseline import Baseline, BaselineError, Place, hold, read, written
+from mlops_audit.changes.identity import Mark
 from mlops_audit.facts import Site, Zone
-from mlops_audit.identity import Mark
 from mlops_audit.tree import zone_of
 
 NAME = ".mlops-audit-baseline.json"

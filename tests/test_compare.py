@@ -14,11 +14,11 @@ from test_cli import Run, run  # noqa: F401
 
 from mlops_audit.audit import Asked, NothingToAudit, rule_pack
 from mlops_audit.catalogue import data_folder
-from mlops_audit.compare import LARGEST_COMMENT, direction_of, render
+from mlops_audit.changes.compare import LARGEST_COMMENT, direction_of, render
+from mlops_audit.changes.identity import Mark, likeness, match, renames, sketch
+from mlops_audit.changes.sides import CompareError, compare_trees, side_of_report
+from mlops_audit.changes.telling import Told
 from mlops_audit.facts import Site
-from mlops_audit.identity import Mark, likeness, match, renames, sketch
-from mlops_audit.sides import CompareError, compare_trees, side_of_report
-from mlops_audit.telling import Told
 
 GOLDEN = Path(__file__).parent / "data"
 Document = dict[str, Any]

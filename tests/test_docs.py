@@ -14,7 +14,7 @@ import pytest
 from mlops_audit import catalogue, config, parse
 from mlops_audit.audit import rule_pack
 from mlops_audit.cli import commands
-from mlops_audit.pages import pages
+from mlops_audit.formats.rule_pages import pages
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 RULES = CHECKOUT / "docs/rules"

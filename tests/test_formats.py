@@ -14,7 +14,7 @@ import pytest
 from made_findings import CATALOGUE, rule_of
 from test_report import FOUND, HOSTILE, LACKS, MIXED, hostile_report, made
 
-from mlops_audit import job_log
+from mlops_audit.formats import job_log
 from mlops_audit.report import Report, document_of, render
 from mlops_audit.safe import csv_cell
 from mlops_audit.tree import Tree

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_audit.audit import examine, rule_pack
-from mlops_audit.construct_types import declared_type
+from mlops_audit.code.construct_types import declared_type
 from mlops_audit.extract import kinds_of
 from mlops_audit.extract.javascript import extract
 from mlops_audit.facts import Fact, Kind

@@ -17,7 +17,7 @@ from made_findings import CATALOGUE, evidence
 from test_report import CHAIN, FOUND, HOSTILE, LACKS, MIXED, hostile_report, made
 
 from mlops_audit.facts import Link, Problem, Site
-from mlops_audit.page import page
+from mlops_audit.formats.page import page
 from mlops_audit.report import document_of, render
 from mlops_audit.tree import Tree
 

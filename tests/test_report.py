@@ -13,8 +13,8 @@ from markdown_it import MarkdownIt
 from mlops_audit import safe
 from mlops_audit.catalogue import data_folder
 from mlops_audit.facts import Link, Problem, Site
+from mlops_audit.formats.location import locate
 from mlops_audit.judge import Evidence, Finding
-from mlops_audit.location import locate
 from mlops_audit.report import FORMATS, Report, document_of, render, report_of
 from mlops_audit.tree import Tree
 

@@ -11,9 +11,9 @@ from jsonschema import Draft202012Validator
 from made_findings import CATALOGUE, evidence, findings, rule_of
 
 from mlops_audit.facts import Problem, Site
+from mlops_audit.formats.line_hash import line_hash
+from mlops_audit.formats.location import locate
 from mlops_audit.judge import Evidence
-from mlops_audit.line_hash import line_hash
-from mlops_audit.location import locate
 from mlops_audit.report import render, report_of
 from mlops_audit.tree import Tree
 

@@ -16,13 +16,13 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft202012Validator
 
-from mlops_audit import trend_report
 from mlops_audit.audit import NothingToAudit, audit, rule_pack
 from mlops_audit.catalogue import data_folder
+from mlops_audit.changes import trend_report
+from mlops_audit.changes.trend import Choice, trend
+from mlops_audit.changes.trend_report import document_of, read, render, sparkline
 from mlops_audit.memory import Memory
 from mlops_audit.repository import RepositoryError
-from mlops_audit.trend import Choice, trend
-from mlops_audit.trend_report import document_of, read, render, sparkline
 
 PACK = rule_pack(())
 BY_MONTH = Choice()

@@ -12,25 +12,25 @@ from pathlib import Path, PurePosixPath
 
 from mlops_audit import catalogue, rules
 from mlops_audit import extract as extractors
-from mlops_audit.baseline import Baseline, hold
 from mlops_audit.budget import RUN_SECONDS, Budget
 from mlops_audit.cache import NOTHING_KEPT, Cache, digest, program
+from mlops_audit.changes.baseline import Baseline, hold
+from mlops_audit.changes.identity import CLAIM, Sketch, line_findings, sketch
 from mlops_audit.facts import Fact, Facts, Names, Problem, Site, Zone, values
-from mlops_audit.identity import CLAIM, Sketch, line_findings, sketch
+from mlops_audit.formats.location import locate
+from mlops_audit.formats.snippets import snippets
 from mlops_audit.ignores import Ignores, ignores_in
 from mlops_audit.judge import Evidence, Finding, best, judge, kinds_of, unsupported_claims
-from mlops_audit.location import locate
 from mlops_audit.memory import Memory, Shelf
 from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.projects import split
 from mlops_audit.reach import Reach
+from mlops_audit.reach.uninstalled import ASKED_FOR
 from mlops_audit.records import pack_of, plain_pack
 from mlops_audit.report import Report, report_of, shown_sites
 from mlops_audit.rules import Pack, RuleError
 from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
-from mlops_audit.snippets import snippets
 from mlops_audit.tree import PROSE_SUFFIXES, Tree, zone_of
-from mlops_audit.uninstalled import ASKED_FOR
 from mlops_audit.unread import ANYTHING, Unread, doubted, undecided
 from mlops_audit.waivers import Waiving, kept, waive
 

@@ -170,11 +170,15 @@ def program() -> bytes:
             folder
         ):  # its time tells when any parser came or went
             told.append(f"{folder} {os.stat(folder).st_mtime_ns}".encode())
-    for folder in (here, f"{here}{os.sep}extract"):
-        for name in sorted(os.listdir(folder)):
-            if name.endswith(".py"):
-                state = os.stat(os.path.join(folder, name))
-                told.append(f"{name} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}".encode())
+    folders = [here]
+    while folders:
+        folder = folders.pop()
+        for file in sorted(os.scandir(folder), key=lambda file: file.name):
+            if file.name.endswith(".py"):
+                state = file.stat()
+                told.append(f"{file.name} {state.st_size} {state.st_mtime_ns} {state.st_ctime_ns}".encode())
+            elif not file.name.startswith("_") and file.is_dir():
+                folders.append(file.path)
     return digest(*told)
 
 

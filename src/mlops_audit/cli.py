@@ -37,8 +37,8 @@ from mlops_audit.words import (
 if TYPE_CHECKING:
     from datetime import date
 
-    from mlops_audit.baseline import Baseline
     from mlops_audit.cache import Cache
+    from mlops_audit.changes.baseline import Baseline
     from mlops_audit.config import Config
     from mlops_audit.facts import Fact
     from mlops_audit.report import Report
@@ -226,8 +226,8 @@ def audit(
     """Audit the repository at PATH: 60 aspects, six scores, a maturity level and a roadmap."""
     from mlops_audit.audit import NothingToAudit
     from mlops_audit.audit import audit as audit_repository
-    from mlops_audit.baseline import BaselineError
     from mlops_audit.budget import of_time
+    from mlops_audit.changes.baseline import BaselineError
     from mlops_audit.config import OWN_FILE, SHARED_FILE, Config, ConfigError
     from mlops_audit.report import render
     from mlops_audit.repository import RepositoryError
@@ -301,7 +301,7 @@ def _cache(audited: Path | None) -> Cache:
 
 def _trend_of(file: Path) -> dict[str, Any]:
     """The trend that `trend --format json` wrote."""
-    from mlops_audit.trend_report import read
+    from mlops_audit.changes.trend_report import read
 
     try:
         return read(file.read_bytes())
@@ -314,7 +314,7 @@ def _write_job_summary(report: Report) -> None:
     target = os.environ.get("GITHUB_STEP_SUMMARY")
     if not target:
         return
-    from mlops_audit.job_log import SUMMARY_BYTES, summary
+    from mlops_audit.formats.job_log import SUMMARY_BYTES, summary
     from mlops_audit.report import render
 
     try:
@@ -367,7 +367,7 @@ def _waiving(config: Config, today: date | None) -> Waiving:
 
 def _baseline(config: Config, path: Path, rev: str | None, known: Path | None) -> tuple[Baseline | None, str]:
     """The baseline that an option names, else that of the configuration, read where the configuration is read."""
-    from mlops_audit import baseline
+    from mlops_audit.changes import baseline
 
     if known is None and not config.baseline:
         return None, ""
@@ -433,11 +433,11 @@ def compare(
     Both sides are judged under the configuration of BASE, so that a change cannot lower its own gate.
     """
     from mlops_audit.audit import Asked, NothingToAudit
-    from mlops_audit.compare import render
+    from mlops_audit.changes.compare import render
+    from mlops_audit.changes.sides import CompareError, Ends, compare_ends, fork_of
     from mlops_audit.config import Config, ConfigError
     from mlops_audit.repository import RepositoryError
     from mlops_audit.rules import RuleError
-    from mlops_audit.sides import CompareError, Ends, compare_ends, fork_of
 
     for kind, target in outputs:
         if kind not in FORMATS[:3]:
@@ -538,10 +538,10 @@ def show_trend(
 ) -> int:
     """Show the way that the repository at PATH came: levels and scores over its history, and what changed when."""
     from mlops_audit.audit import Asked, NothingToAudit
+    from mlops_audit.changes.trend import Choice, trend
+    from mlops_audit.changes.trend_report import render
     from mlops_audit.config import Config, ConfigError
     from mlops_audit.repository import RepositoryError
-    from mlops_audit.trend import Choice, trend
-    from mlops_audit.trend_report import render
 
     try:
         config = _effective(Config(profile=profile or "", rules=packs), path, None, isolated, presets=presets)
@@ -601,7 +601,7 @@ def _on_baseline(command: Any) -> Any:
 @click.option("--force", is_flag=True, help="Record anew what is recorded already: the file may grow.")
 def baseline_write(force: bool, **asked: Any) -> int:
     """Record the findings of the repository at PATH."""
-    from mlops_audit.baseline import Baseline, recorded, written
+    from mlops_audit.changes.baseline import Baseline, recorded, written
     from mlops_audit.waivers import kept
 
     target, config = _baseline_target(asked)
@@ -620,7 +620,7 @@ def baseline_write(force: bool, **asked: Any) -> int:
 @_on_baseline
 def baseline_update(**asked: Any) -> int:
     """Take out of the baseline what is gone; nothing new is ever added."""
-    from mlops_audit.baseline import BaselineError, read, written
+    from mlops_audit.changes.baseline import BaselineError, read, written
 
     target, config = _baseline_target(asked)
     try:
@@ -643,7 +643,7 @@ def baseline_update(**asked: Any) -> int:
 
 def _baseline_target(asked: dict[str, Any]) -> tuple[Path, Config]:
     """The file of the baseline, by option, configuration or its usual name, and the configuration."""
-    from mlops_audit.baseline import NAME
+    from mlops_audit.changes.baseline import NAME
     from mlops_audit.config import Config, ConfigError
 
     given = Config(profile=asked["profile"] or "", rules=asked["packs"])
@@ -739,7 +739,7 @@ def config_schema() -> int:
 def explain(aspect: str, format: str, packs: tuple[Path, ...], color: str) -> int:
     """Explain an ASPECT: what it checks, why, what passes, examples, how to fix it."""
     from mlops_audit import catalogue
-    from mlops_audit import explain as explaining
+    from mlops_audit.formats import explain as explaining
 
     rule = _rules(packs).rule(aspect)
     if rule is None:
@@ -764,7 +764,7 @@ def explain(aspect: str, format: str, packs: tuple[Path, ...], color: str) -> in
 def list_rules(format: str, pages: Path | None, packs: tuple[Path, ...]) -> int:
     """List all aspects: id, weight, title, kinds of project that it is asked of."""
     from mlops_audit import catalogue
-    from mlops_audit.explain import rule_list
+    from mlops_audit.formats.explain import rule_list
 
     if pages is not None:
         _write_pages(pages, packs)
@@ -776,7 +776,7 @@ def list_rules(format: str, pages: Path | None, packs: tuple[Path, ...]) -> int:
 def _write_pages(folder: Path, packs: Sequence[Path]) -> None:
     """The pages of all rules; a page that is there already and no longer made is taken away."""
     from mlops_audit import catalogue
-    from mlops_audit import pages as made
+    from mlops_audit.formats import rule_pages as made
 
     found = made.pages(_rules(packs), catalogue.load())
     try:

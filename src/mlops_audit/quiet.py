@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
-from mlops_audit.identity import Mark
+from mlops_audit.changes.identity import Mark
 
 
 def quiet(document: dict[str, Any], aspects: Collection[str]) -> None:

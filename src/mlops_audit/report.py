@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlops_audit import __version__, baseline, waivers
+from mlops_audit import __version__, waivers
 from mlops_audit.catalogue import Catalogue
+from mlops_audit.changes import baseline
+from mlops_audit.changes.identity import CLAIM, Mark, Sketch
 from mlops_audit.facts import Fact, Problem, Site
-from mlops_audit.identity import CLAIM, Mark, Sketch
+from mlops_audit.formats.location import Location
 from mlops_audit.judge import Evidence, Finding, Verdict
-from mlops_audit.location import Location
 from mlops_audit.quiet import place_of
 from mlops_audit.redact import redacted
 from mlops_audit.roadmap import Step, cheapest_way_up, roadmap
@@ -126,19 +127,19 @@ def render(
     if format == "json":
         return json.dumps(document, indent=2) + "\n"
     if format == "sarif":
-        from mlops_audit.sarif import sarif
+        from mlops_audit.formats.sarif import sarif
 
         return json.dumps(sarif(document), indent=2) + "\n"
     if format == "markdown":
-        from mlops_audit.markdown import filled
+        from mlops_audit.formats.markdown import filled
 
         return filled("report.md.j2", document)
     if format == "terminal":
-        from mlops_audit.terminal import terminal
+        from mlops_audit.formats.terminal import terminal
 
         return terminal(document, color=color, width=width, unicode=unicode)
     if format == "html":
-        from mlops_audit.page import page
+        from mlops_audit.formats.page import page
 
         return page(document, trend)
     text = _for_platform(document, format)
@@ -150,23 +151,23 @@ def render(
 def _for_platform(document: Document, format: str) -> str | None:
     """The text that a platform reads; None for a format that is none of theirs."""
     if format == "junit":
-        from mlops_audit.junit import junit
+        from mlops_audit.formats.junit import junit
 
         return junit(document)
     if format == "gitlab":
-        from mlops_audit.code_quality import code_quality
+        from mlops_audit.formats.code_quality import code_quality
 
         return json.dumps(code_quality(document), indent=2) + "\n"
     if format == "github":
-        from mlops_audit.job_log import workflow_commands
+        from mlops_audit.formats.job_log import workflow_commands
 
         return workflow_commands(document)
     if format in ("badge", "badge-json"):
-        from mlops_audit.badge import badge, badge_json
+        from mlops_audit.formats.badge import badge, badge_json
 
         return badge(document) if format == "badge" else json.dumps(badge_json(document), indent=2) + "\n"
     if format == "csv":
-        from mlops_audit.spreadsheet import spreadsheet
+        from mlops_audit.formats.spreadsheet import spreadsheet
 
         return spreadsheet(document)
     return None

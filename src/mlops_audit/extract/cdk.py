@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mlops_audit import code, constructs
+from mlops_audit import code
+from mlops_audit.code import constructs
 from mlops_audit.facts import Fact
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from mlops_audit import parse
-from mlops_audit.code_text import tree_of
+from mlops_audit.code.text import tree_of
 from mlops_audit.facts import Fact
 from mlops_audit.packages import (
     Manifest,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from mlops_audit import constructs, javascript
+from mlops_audit.code import constructs, javascript
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 
 LEFT_OUT = (".d.ts", ".min.js", ".min.mjs", ".bundle.js")

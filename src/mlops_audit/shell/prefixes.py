@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 
-from mlops_audit.shell_words import ASSIGNMENT
+from mlops_audit.shell.words import ASSIGNMENT
 
 # What stands in front of a command and leaves it what it is -> its options that take a value.
 _PREFIXES: dict[str, frozenset[str]] = {

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 
 from mlops_audit import shell
-from mlops_audit.code_reader import Reader
-from mlops_audit.code_text import Text, is_python_2, quiet, repaired, text_of, tree_of, without_magics
-from mlops_audit.code_values import Based, Called, Code, Compared, Defined, Imported, Ran, Said, Valued
-from mlops_audit.code_walk import Walk
+from mlops_audit.code.reader import Reader
+from mlops_audit.code.text import Text, is_python_2, quiet, repaired, text_of, tree_of, without_magics
+from mlops_audit.code.values import Based, Called, Code, Compared, Defined, Imported, Ran, Said, Valued
+from mlops_audit.code.walk import Walk
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse import NotRead, ParseFailure
 

@@ -6,8 +6,8 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mlops_audit.changes.telling import GROUPS, WORDS, decisive, place_of
 from mlops_audit.safe import plain, shortened
-from mlops_audit.telling import GROUPS, WORDS, decisive, place_of
 
 Document = dict[str, Any]
 Part = str | tuple[str, str]

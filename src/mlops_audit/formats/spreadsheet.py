@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mlops_audit.markdown import site
+from mlops_audit.formats.markdown import site
 from mlops_audit.safe import csv_cell
 
 Document = dict[str, Any]

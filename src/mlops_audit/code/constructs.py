@@ -6,8 +6,8 @@ import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
-from mlops_audit.code_values import Called
-from mlops_audit.construct_types import declared_attributes, declared_type
+from mlops_audit.code.construct_types import declared_attributes, declared_type
+from mlops_audit.code.values import Called
 from mlops_audit.facts import Fact, Kind, Site, TraitValue, values
 from mlops_audit.resources import beside, command, resource
 from mlops_audit.shell import commands

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlops_audit.shell_reader import Reader, Record
-from mlops_audit.shell_tokens import tokens
-from mlops_audit.shell_words import ROOT, Words
+from mlops_audit.shell.reader import Reader, Record
+from mlops_audit.shell.tokens import tokens
+from mlops_audit.shell.words import ROOT, Words
 
 _SHEBANG_STOPS = re.compile(r"#!.*\s-[a-z]*e[a-z]*\b")
 

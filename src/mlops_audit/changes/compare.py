@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_audit import __version__
+from mlops_audit.changes.identity import CLAIM, Anchor, Mark, Matched, match
+from mlops_audit.changes.telling import headline, told_of
 from mlops_audit.facts import Site
-from mlops_audit.identity import CLAIM, Anchor, Mark, Matched, match
-from mlops_audit.telling import headline, told_of
 
 SCHEMA_VERSION = "1.0"
 FORMATS = ("terminal", "markdown", "json")
@@ -320,7 +320,7 @@ def render(
     if format == "json":
         return json.dumps(document, indent=2) + "\n"
     if format == "markdown":
-        from mlops_audit.markdown import filled
+        from mlops_audit.formats.markdown import filled
 
         text = ""
         for most in (8, 5, 3, 1, 0):
@@ -329,7 +329,7 @@ def render(
                 break
         return text
     if format == "terminal":
-        from mlops_audit.compare_terminal import terminal
+        from mlops_audit.changes.terminal import terminal
 
         return terminal(document, color=color, width=width, unicode=unicode)
     raise ValueError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")

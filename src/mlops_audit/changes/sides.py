@@ -12,9 +12,9 @@ from typing import Any
 from mlops_audit import catalogue
 from mlops_audit.audit import MACHINE_LEARNING, Asked, NothingToAudit, examine, report_on
 from mlops_audit.budget import RUN_SECONDS, Budget
-from mlops_audit.compare import Piece, Side, compared
+from mlops_audit.changes.compare import Piece, Side, compared
+from mlops_audit.changes.identity import Sketch, against, renames, sketch
 from mlops_audit.facts import Fact, Facts
-from mlops_audit.identity import Sketch, against, renames, sketch
 from mlops_audit.judge import Evidence, answers
 from mlops_audit.memory import Memory
 from mlops_audit.parse import ParseFailure, decode

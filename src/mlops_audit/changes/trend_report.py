@@ -9,9 +9,9 @@ from datetime import datetime, timezone
 from typing import Any
 
 from mlops_audit import __version__, catalogue
-from mlops_audit.chart import chart
+from mlops_audit.changes.chart import chart
+from mlops_audit.changes.trend import Change, Point, Trend
 from mlops_audit.safe import plain, shortened
-from mlops_audit.trend import Change, Point, Trend
 
 Document = dict[str, Any]
 
@@ -96,13 +96,13 @@ def render(trend: Trend, format: str, *, color: bool = False, width: int = 100, 
     if format == "svg":
         return chart(document)
     if format == "markdown":
-        from mlops_audit.markdown import filled
+        from mlops_audit.formats.markdown import filled
 
         return filled("trend.md.j2", {**document, "notes": notes(document)})
     if format == "html":
         from markupsafe import Markup
 
-        from mlops_audit import page
+        from mlops_audit.formats import page
 
         values = {**document, "notes": notes(document), "chart": Markup(chart(document))}
         return page.filled("trend.html.j2", values)
@@ -159,7 +159,7 @@ def notes(document: Document) -> list[str]:
 
 
 def _table(document: Document) -> str:
-    from mlops_audit.spreadsheet import written
+    from mlops_audit.formats.spreadsheet import written
 
     pillars = [pillar["id"] for pillar in document["pillars"]]
     columns = [

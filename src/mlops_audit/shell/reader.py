@@ -6,9 +6,9 @@ import posixpath
 import re
 from dataclasses import dataclass, field, replace
 
-from mlops_audit.shell_prefixes import peel
-from mlops_audit.shell_tokens import Token, substituted, tokens
-from mlops_audit.shell_words import ASSIGNMENT, Words
+from mlops_audit.shell.prefixes import peel
+from mlops_audit.shell.tokens import Token, substituted, tokens
+from mlops_audit.shell.words import ASSIGNMENT, Words
 
 MAX_DEPTH = 40  # nesting of groups, conditions and substitutions; what lies deeper is plain text
 MAX_TEXT = 1_000  # characters of a command's text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from mlops_audit.markdown import site
+from mlops_audit.formats.markdown import site
 from mlops_audit.safe import plain
 
 Document = dict[str, Any]

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
-from mlops_audit.failures import failures
-from mlops_audit.launch import Repository, is_module_name, targets_of_command, targets_of_name
-from mlops_audit.unused import unused
+from mlops_audit.reach.failures import failures
+from mlops_audit.reach.launch import Repository, is_module_name, targets_of_command, targets_of_name
+from mlops_audit.reach.unused import unused
 
 WORD = re.compile(r"[A-Za-z_]\w*")
 # Calls that start another program, and texts that name one of the project's.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlops_audit.markdown import site
+from mlops_audit.formats.markdown import site
 
 Document = dict[str, Any]
 

@@ -66,7 +66,7 @@ def explain(rule: Rule, catalogue: Catalogue, format: str, *, color: bool = Fals
     told = explanation(rule, catalogue)
     if format == "json":
         return json.dumps(told, indent=2) + "\n"
-    from mlops_audit.markdown import filled
+    from mlops_audit.formats.markdown import filled
 
     text = filled("explain.md.j2", told)
     return text if format == "markdown" else _shown(text, color, width)

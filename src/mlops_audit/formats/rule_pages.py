@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mlops_audit.catalogue import Aspect, Catalogue
-from mlops_audit.explain import explain
-from mlops_audit.markdown import KIND_WORDS
+from mlops_audit.formats.explain import explain
+from mlops_audit.formats.markdown import KIND_WORDS
 from mlops_audit.rules import Pack
 
 WEIGHTS = {3: "essential", 2: "important", 1: "advanced"}

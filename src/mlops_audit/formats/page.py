@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlops_audit import safe
 from mlops_audit.catalogue import data_folder
-from mlops_audit.markdown import KIND_WORDS, site
-from mlops_audit.pipeline import drawn
+from mlops_audit.formats.markdown import KIND_WORDS, site
+from mlops_audit.formats.pipeline import drawn
 
 if TYPE_CHECKING:
     import jinja2
@@ -191,6 +191,6 @@ def _risk_grid(risks: Sequence[Document]) -> list[Document]:
 def _chart(trend: Document) -> Markup:
     from markupsafe import Markup
 
-    from mlops_audit.chart import chart
+    from mlops_audit.changes.chart import chart
 
     return Markup(chart(trend))

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from posixpath import normpath
 
 from mlops_audit.facts import Fact, Kind, Zone, values
-from mlops_audit.named_tasks import asked
+from mlops_audit.reach.named_tasks import asked
 
 RUNNABLE = (".py", ".sh", ".bash", ".r", ".ipynb", ".rmd", ".qmd", ".jl", ".yaml", ".yml", ".json", ".bat", ".ps1",
             ".js", ".ts", ".scala", ".rb", ".pl", ".tf")  # fmt: skip

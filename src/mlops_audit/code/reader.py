@@ -8,11 +8,11 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from mlops_audit.code_expressions import Around, Guards, Test, is_literal
-from mlops_audit.code_names import Names, Scope, dotted_text
-from mlops_audit.code_text import Text
-from mlops_audit.code_values import Based, Called, Code, Compared, Defined, Imported, Ran, Said, Valued
-from mlops_audit.code_walk import Walk
+from mlops_audit.code.expressions import Around, Guards, Test, is_literal
+from mlops_audit.code.names import Names, Scope, dotted_text
+from mlops_audit.code.text import Text
+from mlops_audit.code.values import Based, Called, Code, Compared, Defined, Imported, Ran, Said, Valued
+from mlops_audit.code.walk import Walk
 from mlops_audit.facts import TraitValue
 
 MAX_VALUE = 200

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_audit.facts import Fact, Kind, Site, Zone, values
-from mlops_audit.launch import Repository, targets_of_name
-from mlops_audit.unbundled import left_out
-from mlops_audit.uninstalled import uninstalled
+from mlops_audit.reach.launch import Repository, targets_of_name
+from mlops_audit.reach.unbundled import left_out
+from mlops_audit.reach.uninstalled import uninstalled
 
 # Modules that tools write when they are installed or built, and so are rarely tracked.
 WRITTEN_BY_TOOLS = ("_pb2", "_pb2_grpc", "_version", "version", "__version__", "_generated", "_rc", "_ui")

@@ -9,7 +9,7 @@ from functools import lru_cache
 from posixpath import splitext
 from typing import TYPE_CHECKING
 
-from mlops_audit.code_values import Called, Imported
+from mlops_audit.code.values import Called, Imported
 from mlops_audit.facts import TraitValue
 from mlops_audit.parse import NotRead, syntax_tree
 

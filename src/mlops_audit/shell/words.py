@@ -6,7 +6,7 @@ import posixpath
 import re
 from dataclasses import dataclass, field
 
-from mlops_audit.shell_tokens import past
+from mlops_audit.shell.tokens import past
 
 MAX_VALUE = 2_000  # characters of a variable's value
 ROOT = "\x01"  # stands for the root of the repository inside the value of a variable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from mlops_audit.code_expressions import Around, Definition, Expressions, Guards, Test, is_literal
-from mlops_audit.code_names import (
+from mlops_audit.code.expressions import Around, Definition, Expressions, Guards, Test, is_literal
+from mlops_audit.code.names import (
     ANNOTATED,
     IMPORT,
     LOCAL,

@@ -1,0 +1,1 @@
+"""Change over time: comparisons, baselines, and the way that a repository came."""
