@@ -30,6 +30,19 @@ def test_a_file_that_imports_an_absent_module_of_the_project_is_dead_and_said_so
     ]
 
 
+def test_a_sub_package_with_the_name_of_a_library_hides_no_library() -> None:
+    dead, problems = dead_calls(
+        {
+            "detect/__init__.py": "",
+            "detect/sklearn/__init__.py": "from detect.sklearn.base import Base\n",
+            "detect/sklearn/base.py": "class Base:\n    pass\n",
+            "detect/classify.py": "from sklearn.svm import SVC\n\nSVC().fit(x)\n",
+        }
+    )
+    assert dead == set()
+    assert problems == []
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_audit.facts import Fact, Kind, Site, Zone, values
@@ -37,11 +37,13 @@ class Failures:
 def failures(facts: Sequence[Fact], repository: Repository) -> Failures:
     """What fails because it imports a module that the project itself should hold and does not, or never installs.
 
-    A module is the project's when its top package is a folder with code that is importable from there. Imports in a
+    A module is the project's when its top package is a folder with code that is importable from there: a package that is
+    imported by its full name holds no top packages, so that a sub-package `sklearn` hides no library. Imports in a
     `try` with handlers are expected to fail, and those inside a function fail with the function alone. A file that
     imports a failing file at its top fails with it.
     """
     packages = _packages(repository.paths)
+    inner = _inner_packages(facts, repository.paths)
     failing = [
         fact
         for fact in facts
@@ -49,7 +51,7 @@ def failures(facts: Sequence[Fact], repository: Repository) -> Failures:
         and fact.zone in (Zone.SOURCE, Zone.TEST)
         and fact.site.path.endswith(".py")
         and not {"dead", "optional"} & set(fact.traits)
-        and _is_absent(fact, packages, repository)
+        and _is_absent(fact, packages, inner, repository)
     ]
     failing += uninstalled(facts)
     files = {fact.site.path for fact in failing if "function" not in fact.traits}
@@ -98,13 +100,28 @@ def _packages(paths: Iterable[str]) -> Mapping[str, set[str]]:
     return found
 
 
-def _is_absent(fact: Fact, packages: Mapping[str, set[str]], repository: Repository) -> bool:
+def _inner_packages(facts: Iterable[Fact], paths: Iterable[str]) -> set[str]:
+    """The folders that are packages and are imported as such, by their whole dotted name."""
+    folders = {path.removesuffix("/__init__.py") for path in paths if path.endswith("/__init__.py")}
+    named = {folder.removeprefix("src/").replace("/", "."): folder for folder in folders}
+    found = set()
+    for fact in facts:
+        if fact.kind is Kind.IMPORT:
+            parts = fact.name.split(".")
+            found.update(named.get(".".join(parts[:length]), "") for length in range(1, len(parts) + 1))
+    return found - {""}
+
+
+def _is_absent(
+    fact: Fact, packages: Mapping[str, set[str]], inner: Collection[str], repository: Repository
+) -> bool:
     module = next(iter(values(fact.traits.get("module"))), fact.name)
     parts = module.split(".")
     if len(parts) < 2 or parts[-1].endswith(WRITTEN_BY_TOOLS) or "" in parts:
         return False
     here = fact.site.path.rpartition("/")[0]
-    tops = [place for place in packages.get(parts[0], ()) if _beside(place.rpartition("/")[0], here)]
+    roots = (place.rpartition("/")[0] for place in packages.get(parts[0], ()))
+    tops = [root for root in roots if root not in inner and _beside(root, here)]
     if not tops or repository.module(fact.name, fact.site.path, (module,)):
         return False
     tail = "/" + "/".join(parts)
