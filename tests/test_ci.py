@@ -333,7 +333,7 @@ def test_the_example_of_gitlab_gives_the_component_inputs_that_it_has() -> None:
 
 
 def test_the_commands_of_the_docs_are_commands() -> None:
-    from mlops_audit.cli import commands
+    from mlops_audit.cli import command_of
 
     text = "".join((ROOT / f"docs/{name}.md").read_text() for name in ("ci", "reports", "trend"))
     blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
@@ -346,7 +346,7 @@ def test_the_commands_of_the_docs_are_commands() -> None:
     assert len(lines) >= 8
     for line in lines:
         name, *words = shlex.split(line.partition(">")[0])[1:]
-        command: Any = commands.commands[name]
+        command: Any = command_of(name)
         known = {option for parameter in command.params for option in parameter.opts}
         assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known, line
 

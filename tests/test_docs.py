@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 import pytest
 
-from mlops_audit import catalogue, config, parse
+from mlops_audit import catalogue, cli, config, parse
 from mlops_audit.audit import rule_pack
-from mlops_audit.cli import commands
+from mlops_audit.cli import command_of
 from mlops_audit.formats.rule_pages import pages
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -70,9 +70,9 @@ def anchors(path: Path) -> set[str]:
 
 
 def test_the_guide_names_every_command_and_every_option_of_the_audit() -> None:
-    for name in commands.commands:
+    for name in cli.MODULES:
         assert re.search(rf"^\| `{name}\b", GUIDE, re.MULTILINE), name
-    for option in commands.commands["audit"].params:
+    for option in command_of("audit").params:
         if isinstance(option, click.Option) and not option.hidden:
             name = max(option.opts, key=len)
             assert re.search(rf"^\| `{name}\b", GUIDE, re.MULTILINE), name
@@ -85,8 +85,6 @@ def test_the_guide_names_every_key_of_the_configuration_and_no_other() -> None:
 
 @pytest.mark.parametrize("document", [README, GUIDE], ids=["README.md", "guide.md"])
 def test_exit_codes_are_those_of_the_program(document: str) -> None:
-    from mlops_audit import cli
-
     named = {
         int(code)
         for code in re.findall(r"^\| (\d+) \| (?:the audit|a |nothing|an |interr)", document, re.MULTILINE)
@@ -99,14 +97,14 @@ def shown_commands() -> Iterator[tuple[str, str]]:
         for command, rest in re.findall(
             r"mlops-audit ([a-z]+)((?: [^\n`#|]*)?)", re.sub(r"\n +(?=--)", " ", text)
         ):
-            if command in commands.commands or "--" in rest:
+            if command in cli.MODULES or "--" in rest:
                 yield command, rest
 
 
 @pytest.mark.parametrize(("command", "rest"), sorted(set(shown_commands())))
 def test_commands_that_the_documents_show_have_those_options(command: str, rest: str) -> None:
-    assert command in commands.commands
-    known = {opt for param in commands.commands[command].params for opt in param.opts}
+    assert command in cli.MODULES
+    known = {opt for param in command_of(command).params for opt in param.opts}
     assert set(re.findall(r"--[a-z-]+", rest)) <= known | {"--help"}
 
 

@@ -332,11 +332,11 @@ def test_configured_hooks_look_at_changed_files_and_at_the_whole_repository(
 
 def test_the_manifest_names_commands_that_there_are() -> None:
     from mlops_audit import parse
-    from mlops_audit.cli import commands
+    from mlops_audit.cli import MODULES
 
     (manifest,) = parse.yaml((CHECKOUT / ".pre-commit-hooks.yaml").read_bytes())
     entries = {hook.at("id"): hook.at("entry").split() for hook in manifest.list}
     assert set(entries) == {"mlops-audit", "mlops-audit-gate"}
     for program, command, *_ in entries.values():
         assert program == "mlops-audit"
-        assert command in commands.commands
+        assert command in MODULES

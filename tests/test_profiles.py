@@ -16,8 +16,8 @@ from test_cli import Run, run  # noqa: F401
 from test_config import FULL
 from test_waivers import waiver
 
-from mlops_audit import words
 from mlops_audit.catalogue import data_folder, load
+from mlops_audit.cli import words
 from mlops_audit.config import (
     KEYS,
     PROFILES,

@@ -24,10 +24,10 @@ class Misuse(click.ClickException):
     exit_code = 2
 
 
-def _near(word: str, known: Sequence[str]) -> str:
-    from mlops_audit.config import near
+def near(word: str, known: Sequence[str]) -> str:
+    from mlops_audit import config
 
-    return near(word, known)
+    return config.near(word, known)
 
 
 class Word(click.ParamType):  # type: ignore[type-arg]
@@ -45,7 +45,7 @@ class Word(click.ParamType):  # type: ignore[type-arg]
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         word = str(value)
         if word not in self.words():
-            raise Misuse(f"unknown {self.what} {word!r}{_near(word, self.words())}")
+            raise Misuse(f"unknown {self.what} {word!r}{near(word, self.words())}")
         return word
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str | None:
@@ -155,18 +155,6 @@ class ExistingFile(click.ParamType):  # type: ignore[type-arg]
         if not os.path.lexists(path):
             raise Misuse(f"there is no file {str(value)!r}")
         return path
-
-
-class Commands(click.Group):
-    """The group of commands; an error names the nearest."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if self.get_command(ctx, name) is None and not name.startswith("-"):
-            raise Misuse(f"unknown command {name!r}{_near(name, self.list_commands(ctx))}")
-        return super().resolve_command(ctx, args)
 
 
 def aspects() -> list[str]:
