@@ -24,8 +24,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "changes.trend_report",
         "verify check formats.rule_pages changes.sides changes.trend",
         "__init__",
-        "settings_shown",
+        "config.shown",
         "audit config",
+        "config.extending",
+        "config.reader",
+        "config.settings config.waiver_tables",
+        "config.words",
         "report changes.compare",
         "roadmap formats.location formats.snippets formats.sarif formats.terminal formats.explain changes.terminal formats.page formats.junit formats.code_quality formats.job_log formats.badge formats.spreadsheet",
         "formats.pipeline changes.chart",
@@ -49,7 +53,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "shell.prefixes",
         "shell.words",
         "shell.tokens",
-        "parse presets cache index budget safe redact formats.line_hash notations dockerfile templates documents",
+        "parse config.presets cache index budget safe redact formats.line_hash notations dockerfile templates documents code.newer",
         "facts formats changes",
     )
 )

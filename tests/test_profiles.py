@@ -28,7 +28,7 @@ from mlops_audit.config import (
     of_repository,
     of_user,
 )
-from mlops_audit.settings_shown import rows
+from mlops_audit.config.shown import rows
 
 OWN = ".mlops-audit.toml"
 

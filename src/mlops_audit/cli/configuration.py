@@ -37,7 +37,7 @@ def config_show(
 
     from mlops_audit.config import Config, ConfigError
     from mlops_audit.repository import RepositoryError
-    from mlops_audit.settings_shown import rows
+    from mlops_audit.config.shown import rows
 
     told = {"profile": "--profile"} if profile else {}
     told |= {f"rules.{pack}": "--rules" for pack in packs}
