@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mlops_audit.audit import examine
+from mlops_audit.facts import Kind
 from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree
 
@@ -52,3 +53,27 @@ def test_a_module_that_something_uses_is_not(files: dict[str, str]) -> None:
 def test_in_a_library_whose_modules_use_each_other_little_none_is_unused() -> None:
     library = {f"src/other_{n}.py": f"def other_{n}():\n    return {n}\n" for n in range(9)}
     assert not is_unused(library)
+
+
+@pytest.mark.parametrize(
+    ("files", "found"),
+    [
+        ({"automation/rollout.yml": "rollback:\n  auto_rollback: true\n"}, {"automation/rollout.yml"}),
+        (
+            {"automation/rollout.yml": "a: 1\n", "src/deploy.py": 'open("automation/rollout.yml")\n'},
+            set(),
+        ),
+        ({"automation/rollout.yml": "a: 1\n", "src/deploy.py": 'load("rollout")\n'}, set()),
+        (
+            {"sizes/prod-compute.yml": "a: 1\n", "run.sh": "az create -f other-compute.yml\n"},
+            {"sizes/prod-compute.yml"},
+        ),
+        ({"sizes/prod-compute.yml": "a: 1\n", "run.sh": "az create -f sizes/$STAGE-compute.yml\n"}, set()),
+        ({"rollout.yml": "a: 1\n"}, set()),
+        ({"k8s/rollout.yml": "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n"}, set()),
+        ({".github/rollout.yml": "a: 1\n"}, set()),
+    ],
+)
+def test_configuration_that_nothing_loads_is_unused(files: dict[str, str], found: set[str]) -> None:
+    facts, _, _ = examine(Tree.of(files), Pack((), ()))
+    assert {fact.site.path for fact in facts.of(Kind.SETTING) if "unused" in fact.traits} == found

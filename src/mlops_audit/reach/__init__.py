@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
 from mlops_audit.reach.failures import failures
 from mlops_audit.reach.launch import Repository, is_module_name, targets_of_command, targets_of_name
+from mlops_audit.reach.unloaded import unloaded
 from mlops_audit.reach.unused import unused
 
 WORD = re.compile(r"[A-Za-z_]\w*")
@@ -61,7 +62,8 @@ class Reach:
         self._foreign = frozenset(fact.site.path for fact in facts if fact.zone is Zone.FOREIGN)
         self._reached = self._walk()
         run = frozenset(_path(unit) for unit in self._reached)
-        self._unused = unused(facts, {path: tuple(edges) for path, edges in self._imports.items()}, run)
+        imports = {path: tuple(edges) for path, edges in self._imports.items()}
+        self._unused = unused(facts, imports, run) | unloaded(facts)
 
     def _add_import(self, fact: Fact) -> None:
         module = values(fact.traits.get("module"))
@@ -189,7 +191,7 @@ class Reach:
 
     def lend(self, facts: Iterable[Fact]) -> list[Fact]:
         """The facts, each with the chain, systems and triggers that run it; those of code that fails are dead,
-        and those of modules that nothing uses are unused."""
+        and those of modules that nothing uses, or of configuration that nothing loads, are unused."""
         lent = []
         for fact in facts:
             unit = unit_of(fact)

@@ -1,0 +1,62 @@
+"""Configuration that nothing loads: settings of no known tool, in a file that no code, command or other file names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from mlops_audit.facts import Fact, Kind, Zone, matcher, values
+
+FORMATS = (".yaml", ".yml", ".json")
+# Tools find these by their own rules: in hidden folders, beside a manifest, or in a folder of a framework.
+FOUND_BY_TOOLS = matcher((
+    ".*", "*/.*", "*provisioning/*", "*package.json", "*tsconfig*", "*angular.json", "*vercel.json", "*mkdocs*", "*values*.y*ml",
+    "*Chart.y*ml", "*kustomization*", "*conf/*", "*hydra*", "*cluster_*", "*environment*", "*conda*", "*mlproject*", "*serverless*",
+    "*docker-compose*", "*compose*.y*ml", "*cdk.json", "*host.json", "*function.json", "*appsettings*", "*feature_store*",
+    "*great_expectations/*", "*gx/*", "*prometheus*", "*grafana*", "*loki*", "*otel*", "*alert*", "*rules*", "*dashboard*",
+    "*litellm*", "*promptfoo*", "*parameters*.json", "*params*", "*config.json", "*renovate*", "*dependabot*", "*codecov*",
+    "*config/*webhook*", "*ansible*", "*playbook*", "*inventory*", "*group_vars*", "*roles/*", "*definition*.json", "*swagger*", "*openapi*",
+), True)  # fmt: skip
+
+
+def unloaded(facts: Sequence[Fact]) -> frozenset[str]:
+    """The files of settings below the root that state nothing but settings and are named nowhere.
+
+    A name counts wherever it stands in a text of code, a command or another file's settings, whole, without its
+    suffix, or as the end of a name that is put together (`$ENV-compute.yml`).
+    """
+    states: dict[str, set[Kind]] = {}
+    for fact in facts:
+        if fact.zone is Zone.SOURCE and fact.site.path.endswith(FORMATS) and "/" in fact.site.path:
+            states.setdefault(fact.site.path, set()).add(fact.kind)
+    asked = [
+        path
+        for path, kinds in states.items()
+        if kinds == {Kind.FILE, Kind.SETTING} and not FOUND_BY_TOOLS(path)
+    ]
+    if not asked:
+        return frozenset()
+    said = "\n".join(_texts(facts, frozenset(asked)))
+    return frozenset(path for path in asked if not _is_named(path, said))
+
+
+def _is_named(path: str, said: str) -> bool:
+    stem = path.rpartition("/")[2].rpartition(".")[0]
+    if stem in said:
+        return True
+    _, dash, ending = stem.partition("-")
+    ending = f"{dash}{ending}."
+    if not dash or ending not in said:
+        return False
+    return re.search(rf"(?:[)}}]|[$%]\w{{1,40}}){re.escape(ending)}", said) is not None
+
+
+def _texts(facts: Iterable[Fact], asked: frozenset[str]) -> Iterable[str]:
+    """Texts that may name a file; what the files in question say themselves is none."""
+    for fact in facts:
+        if fact.kind in (Kind.STRING, Kind.COMMAND, Kind.IMPORT):
+            yield fact.name
+        elif fact.kind is Kind.FILE or fact.site.path in asked:
+            continue
+        for value in fact.traits.values():
+            yield from values(value)
