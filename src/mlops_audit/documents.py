@@ -185,12 +185,25 @@ def asciidoc(text: str) -> Iterator[Block]:
             yield Block("item" if bullet else "text", bullet[1] if bullet else stripped, number)
 
 
+_MARKUP = re.compile(r"[<\[`*_~\\]")
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*(?:\([^()]*\)[^()]*)?\)|\[[^\[\]]*\])")
+_NAMED_LINK = re.compile(r"`{1,2}([^`<>]{1,200}?)\s?<[^<>]{0,300}>`__?")
+_TAG = re.compile(r"</?[a-zA-Z][^<>\n]*/?>")
+_EMPHASIS = re.compile(r"(?<!\w)[*_~]{1,3}(?=\S)|(?<=\S)[*_~]{1,3}(?!\w)|`+")
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
+
+
 def plain(text: str) -> str:
     """Text without the markup inside its lines: links and images give their words, emphasis and tags go."""
-    text = re.sub(r"<!--.*?(?:-->|\Z)", " ", text, flags=re.DOTALL)
-    text = re.sub(r"!?\[([^\[\]]*)\](?:\([^()]*(?:\([^()]*\)[^()]*)?\)|\[[^\[\]]*\])", r"\1", text)
-    text = re.sub(r"`{1,2}([^`<>]{1,200}?)\s?<[^<>]{0,300}>`__?", r"\1", text)
-    text = re.sub(r"</?[a-zA-Z][^<>\n]*/?>", " ", text)
-    text = re.sub(r"(?<!\w)[*_~]{1,3}(?=\S)|(?<=\S)[*_~]{1,3}(?!\w)|`+", "", text)
-    text = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", text)
+    if _MARKUP.search(text):
+        if "<!--" in text:
+            text = _COMMENT.sub(" ", text)
+        if "[" in text:
+            text = _LINK.sub(r"\1", text)
+        if "<" in text:
+            text = _TAG.sub(" ", _NAMED_LINK.sub(r"\1", text))
+        text = _EMPHASIS.sub("", text)
+        if "\\" in text:
+            text = _ESCAPE.sub(r"\1", text)
     return " ".join(text.split())

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from mlops_audit.documents import Block, plain
 
@@ -60,25 +61,77 @@ LABEL = re.compile(r"[*_]{0,2}[A-Z][^.:!?\n]{0,60}:[*_]{0,2}\s*")
 LACKS = re.compile(r"limit|risk|caveat|scope|weakness|shortcoming|threat|known|issue|bias", re.IGNORECASE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one block tells: its open slots, and of what it says the words and whether that is nothing but excuses."""
+
+    filled: bool  # by code or an image
+    slots: int = 0
+    words: int = 0
+    nothing_done: bool = True
+    guidance: bool = True
+
+
+class Told:
+    """What the blocks of one document tell; each is looked at once, however many headings it stands below."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Block, _Told]] = {}
+
+    def is_filled(self, blocks: Sequence[Block], title: str) -> bool:
+        """Whether anything that is no placeholder stands in the blocks below a heading."""
+        told = [self._of(block) for block in blocks]
+        if any(each.filled for each in told):
+            return True
+        if not LACKS.search(title) and all(each.nothing_done for each in told):
+            return False
+        if all(each.guidance for each in told):
+            return False
+        return sum(each.words for each in told) > sum(each.slots for each in told) * WORDS_BESIDE_A_SLOT
+
+    def _of(self, block: Block) -> _Told:
+        known = self._known.get(id(block))
+        if known is None:
+            known = self._known[id(block)] = (block, _told(block))
+        return known[1]
+
+
 def is_filled(blocks: Sequence[Block], title: str) -> bool:
     """Whether anything that is no placeholder stands in the blocks below a heading."""
-    if any(block.form == "code" and _is_said(block.text) for block in blocks):
-        return True
-    if any(block.form == "image" for block in blocks):
-        return True
-    sentences = list(_sentences(blocks))
-    slots = sum(len(_slots(sentence)) for sentence in sentences)
-    said = [sentence for sentence in sentences if not _slots(sentence) and _is_said(sentence)]
-    if not LACKS.search(title) and all(NOT_DONE.match(plain(sentence)) for sentence in said):
-        return False
-    if all(_is_guidance(sentence) for sentence in said):
-        return False
-    return sum(len(plain(sentence).split()) for sentence in said) > slots * WORDS_BESIDE_A_SLOT
+    return Told().is_filled(blocks, title)
+
+
+def _told(block: Block) -> _Told:
+    if block.form == "image" or (block.form == "code" and _is_said(block.text)):
+        return _Told(True)
+    slots = words = 0
+    nothing_done = guidance = True
+    for sentence in _sentences(block):
+        if found := len(_slots(sentence)):
+            slots += found
+        elif _is_said(sentence):
+            shown = plain(sentence)
+            words += len(shown.split())
+            nothing_done = nothing_done and NOT_DONE.match(shown) is not None
+            guidance = guidance and _is_guidance(sentence)
+    return _Told(False, slots, words, nothing_done, guidance)
+
+
+_CODE = re.compile(r"`[^`]*`|\$[^$\n]*\$")
 
 
 def _slots(text: str) -> list[str]:
     """The open slots of a template in a text; code and formulas have none."""
-    return SLOT.findall(re.sub(r"`[^`]*`|\$[^$\n]*\$", " ", text))
+    if "`" in text or "$" in text:
+        text = _CODE.sub(" ", text)
+    return SLOT.findall(text) if _may_have_slots(text) else []
+
+
+def _may_have_slots(text: str) -> bool:
+    """Whether anything stands in a text by which a slot could be told."""
+    if "[" in text or "{" in text or "<" in text or "_____" in text or "......" in text:
+        return True
+    return "eeded" in text or "ipsum" in text.lower()
 
 
 def _is_guidance(sentence: str) -> bool:
@@ -91,21 +144,20 @@ def _is_said(text: str) -> bool:
     return bool(re.search(r"\w", shown)) and not PROMISE.search(shown) and not NOTHING.fullmatch(shown)
 
 
-def _sentences(blocks: Iterable[Block]) -> Iterable[str]:
-    """The sentences of the text of blocks; unticked boxes, labels without a value and lead-ins are none."""
-    for block in blocks:
-        if block.form not in ("text", "item", "cell"):
-            continue
-        text = re.sub(r"<!--.*?(?:-->|\Z)", " ", block.text, flags=re.DOTALL).strip()
-        if UNTICKED.match(text) or text.rstrip("*_ ").endswith(":"):
-            continue
-        if block.form == "item" and (label := LABEL.match(text)):
-            text = text[label.end() :]
-        if ITALIC.fullmatch(text) and not text.startswith(("**", "__")):
-            yield text
-            continue
-        for sentence in re.split(
-            r"(?<=[.!?])\s+|\n(?=\s*[-*|\w])" if block.form != "text" else r"(?<=[.!?])\s+", text
-        ):
-            if sentence.strip() and not sentence.rstrip().endswith(":"):
-                yield sentence.strip()
+def _sentences(block: Block) -> Iterator[str]:
+    """The sentences of the text of a block; unticked boxes, labels without a value and lead-ins are none."""
+    if block.form not in ("text", "item", "cell"):
+        return
+    text = re.sub(r"<!--.*?(?:-->|\Z)", " ", block.text, flags=re.DOTALL).strip()
+    if UNTICKED.match(text) or text.rstrip("*_ ").endswith(":"):
+        return
+    if block.form == "item" and (label := LABEL.match(text)):
+        text = text[label.end() :]
+    if ITALIC.fullmatch(text) and not text.startswith(("**", "__")):
+        yield text
+        return
+    for sentence in re.split(
+        r"(?<=[.!?])\s+|\n(?=\s*[-*|\w])" if block.form != "text" else r"(?<=[.!?])\s+", text
+    ):
+        if sentence.strip() and not sentence.rstrip().endswith(":"):
+            yield sentence.strip()

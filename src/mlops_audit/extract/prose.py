@@ -5,12 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from mlops_audit import parse
 from mlops_audit.documents import Block, asciidoc, markdown, plain, restructured
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse import NotRead
-from mlops_audit.placeholders import is_filled
+from mlops_audit.placeholders import Told
 
 MAX_BYTES = 1_000_000
 MAX_HEADINGS = 2_000
@@ -69,8 +70,9 @@ def extract(path: str, data: bytes) -> Iterator[Fact]:
         blocks = list(asciidoc(body))
     else:
         blocks = list(markdown(body, before))
-    yield from _headings(path, blocks)
-    yield from _sentences(path, blocks)
+    shown = [plain(block.text) for block in blocks]
+    yield from _headings(path, blocks, shown)
+    yield from _sentences(path, blocks, shown)
     if matter:
         yield from _front_settings(path, matter)
 
@@ -93,38 +95,58 @@ def _front_settings(path: str, matter: str) -> Iterator[Fact]:
             yield Fact(Kind.SETTING, name[:300], Site(path, leaf.line + 1), traits)
 
 
-def _headings(path: str, blocks: Sequence[Block]) -> Iterator[Fact]:
+def _headings(path: str, blocks: Sequence[Block], shown: Sequence[str]) -> Iterator[Fact]:
     stem = posixpath.splitext(posixpath.basename(path))[0]
     places = [number for number, block in enumerate(blocks) if block.form == "heading"][:MAX_HEADINGS]
-    tops = [blocks[place] for place in places if blocks[place].level < 7]
-    title = plain(min(tops, key=lambda block: block.level).text) if tops else stem
+    tops = [place for place in places if blocks[place].level < 7]
+    title = shown[min(tops, key=lambda place: blocks[place].level)] if tops else stem
+    told = Told()
     if not places:
         if blocks:
-            yield _heading(path, Block("heading", stem, 1, 0), blocks, (), stem)
+            yield _heading(path, Block("heading", stem, 1, 0), plain(stem), blocks, shown, (), stem, told)
         return
-    above: list[Block] = []
+    above: list[int] = []
     for number, place in enumerate(places):
         heading = blocks[place]
-        above = [block for block in above if block.level < heading.level]
+        above = [other for other in above if blocks[other].level < heading.level]
         after = (later for later in places[number + 1 :] if blocks[later].level <= heading.level)
-        below = blocks[place + 1 : next(after, len(blocks))]
-        yield _heading(path, heading, below, tuple(plain(block.text) for block in above), title)
-        above.append(heading)
+        end = next(after, len(blocks))
+        yield _heading(
+            path,
+            heading,
+            shown[place],
+            blocks[place + 1 : end],
+            shown[place + 1 : end],
+            tuple(shown[other] for other in above),
+            title,
+            told,
+        )
+        above.append(place)
 
 
-def _heading(path: str, heading: Block, below: Sequence[Block], parents: tuple[str, ...], title: str) -> Fact:
-    name = plain(heading.text)[:300]
+def _heading(
+    path: str,
+    heading: Block,
+    shown: str,
+    below: Sequence[Block],
+    shown_below: Sequence[str],
+    parents: tuple[str, ...],
+    title: str,
+    told: Told,
+) -> Fact:
+    name = shown[:300]
     words, kept = 0, []
-    shown = [block for block in below if block.form in ("text", "item", "cell", "label")]
-    for block in shown:
+    for block, row in zip(below, shown_below, strict=True):
+        if block.form not in ("text", "item", "cell", "label"):
+            continue
         if words >= READ_WORDS:
             break
-        kept.append(plain(block.text))
-        words += len(kept[-1].split())
+        kept.append(row)
+        words += len(row.split())
     text = "\n".join(part for part in kept if part)
     traits: dict[str, TraitValue] = {
         "level": str(heading.level),
-        "filled": "yes" if is_filled(below[: len(kept) + 2_000], name) else "no",
+        "filled": "yes" if told.is_filled(below[: len(kept) + 2_000], name) else "no",
         "words": str(words),
         "document": title[:300],
         "text": text[:MAX_TEXT],
@@ -134,19 +156,18 @@ def _heading(path: str, heading: Block, below: Sequence[Block], parents: tuple[s
     if _has_numbers(text):
         traits["numbers"] = "yes"
     cells = [block for block in below if block.form == "cell"]
-    if cells and is_filled(cells, name):
+    if cells and told.is_filled(cells, name):
         traits["table"] = "yes"
     return Fact(Kind.HEADING, name, Site(path, heading.line), traits)
 
 
-def _sentences(path: str, blocks: Sequence[Block]) -> Iterator[Fact]:
+def _sentences(path: str, blocks: Sequence[Block], shown: Sequence[str]) -> Iterator[Fact]:
     """The sentences, list items and headings of a document, with whether they deny, plan or ask."""
     planned: list[tuple[int, bool]] = []  # headings above, and whether they announce what is not done
     count = 0
-    for block in blocks:
+    for block, text in zip(blocks, shown, strict=True):
         if block.form not in ("heading", "text", "item", "cell", "label"):
             continue
-        text = plain(block.text)
         if block.form == "heading":
             planned = [(level, plan) for level, plan in planned if level < block.level]
             planned.append((block.level, bool(PLAN.search(text))))
@@ -164,6 +185,10 @@ def _sentences(path: str, blocks: Sequence[Block]) -> Iterator[Fact]:
 
 
 def _has_numbers(text: str) -> bool:
-    return any(
-        not NAMES_A_VERSION.search(text[max(0, m.start() - 40) : m.start()]) for m in NUMBER.finditer(text)
-    )
+    return any(not _names_a_version(text[max(0, m.start() - 40) : m.start()]) for m in NUMBER.finditer(text))
+
+
+@lru_cache(maxsize=4096)
+def _names_a_version(before: str) -> bool:
+    """Whether the words before a number say what it counts; they are asked again for each heading above them."""
+    return NAMES_A_VERSION.search(before) is not None
