@@ -668,3 +668,29 @@ def test_bare_magics_of_a_databricks_notebook_are_no_errors_and_elsewhere_they_a
     ]
     with pytest.raises(ParseFailure):
         list(python.extract("train.py", text))
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('path = f"file://{root / "runs"}"\nmlflow.log_param("a", 1)\n', "mlflow.log_param"),
+        ("text = f'{'\\n'.join(lines['all'])}'\nmlflow.log_param('a', 1)\n", "mlflow.log_param"),
+        ('show(f"{d["a"]:>{d["width"]}} {{no field}}")\n' * 2, "show"),
+        ('deep = f"{f"{f"{1 + 1}"}"}"\nfit(x)\n', "fit"),
+        ("def first[T](items: list[T]) -> T:\n    return pick(items)\n", "pick"),
+        ("type Row = dict[str, float]\nclass Table[T](list[T]):\n    kept = keep(Row)\n", "keep"),
+        ("try:\n    work()\nexcept* ValueError:\n    tell()\n", "tell"),
+    ],
+)
+def test_what_newer_versions_of_python_brought_is_read_and_alive_at_its_own_place(
+    text: str, name: str
+) -> None:
+    found = [fact for fact in facts_of(text, kind=Kind.CALL) if fact.name == name]
+    lines = [number for number, line in enumerate(text.split("\n"), 1) if f"{name}(" in line]
+    assert [fact.site.line for fact in found] == lines
+    assert not any("dead" in fact.traits for fact in found)
+
+
+def test_a_broken_file_with_newer_words_is_still_broken() -> None:
+    with pytest.raises(ParseFailure, match="no Python"):
+        code.read("a.py", b'x = f"{d["a"]}"\ndef f(:\n')

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mlops_audit.code.newer import in_older_words
 from mlops_audit.parse import NotRead, ParseFailure, decode
 
 MAX_BYTES = 1_000_000
@@ -71,13 +72,26 @@ def tree_of(text: str) -> ast.Module:
     _check_density(text)
     try:
         with quiet():
-            return ast.parse(text)
+            try:
+                return ast.parse(text)
+            except SyntaxError as error:
+                if (older := in_older_words(text)) == text:
+                    raise
+                return _tree_of_older(older, error)
     except SyntaxError as error:
         raise _failure(text, error) from None
     except (ValueError, UnicodeError) as error:
         raise ParseFailure(f"no Python: {error}") from None
     except (RecursionError, MemoryError):
         raise NotRead("nested too deeply to be read") from None
+
+
+def _tree_of_older(text: str, reason: SyntaxError) -> ast.Module:
+    """The tree of a text of a newer Python in older words; what still cannot be read fails for the first reason."""
+    try:
+        return ast.parse(text)
+    except SyntaxError:
+        raise reason from None
 
 
 def _check_density(text: str) -> None:
