@@ -55,6 +55,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "shell.tokens",
         "parse config.presets cache index budget safe redact formats.line_hash notations dockerfile templates documents code.newer",
         "facts formats changes",
+        "names",
+        "globs",
     )
 )
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_audit.facts import CASELESS, Fact, Facts, Kind, Names, Site, globs, holds, matcher
+from mlops_audit.facts import CASELESS, EVERYWHERE, LENT, Fact, Facts, Kind, Reached, Site, Zone
+from mlops_audit.globs import globs, holds, matcher
+from mlops_audit.names import MUCH, Names
 
 
 def regular_expression(pattern: str) -> re.Pattern[str]:
@@ -99,7 +101,67 @@ def test_all_names_at_once_answer_as_each_by_itself(
 ) -> None:
     names = Names()
     for learned, so_far in ((first, first), (then, first + then)):
-        names.learn(kind, dict.fromkeys(learned))
+        names.learn(kind, dict.fromkeys(learned), kind in CASELESS)
         for patterns in questions:
             expected = set(filter(globs(patterns, kind in CASELESS), so_far))
             assert names.answering(kind, patterns) == expected
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(GLOBS, min_size=1, max_size=6))
+def test_names_that_are_long_together_answer_as_each_by_itself(questions: list[tuple[str, ...]]) -> None:
+    texts = [f"{letter}{number}/{'bA' * (number % 12)}" for letter in "abA?" for number in range(600)]
+    assert len("".join(texts)) > MUCH
+    names = Names()
+    names.learn("any", texts, True)
+    for patterns in questions:
+        assert names.answering("any", patterns) == set(filter(globs(patterns, True), texts))
+
+
+NAMES = st.sampled_from(["model.fit", "model.predict", "pandas.read_csv", "x"])
+TRAITS = st.dictionaries(st.sampled_from(["1", "loop", "triggers", "masked"]), st.sampled_from(["yes", "a"]))
+REACHED = st.builds(
+    Reached,
+    systems=st.frozensets(st.sampled_from(["make", "github"])),
+    triggers=st.frozensets(st.sampled_from(["push", "schedule"])),
+    masked=st.booleans(),
+    heeded=st.frozensets(st.sampled_from(["push", "schedule"])),
+)
+SITES = st.builds(Site, st.sampled_from(["a.py", "b.py", "c.ipynb"]), st.integers(0, 5))
+SOME_FACTS = st.lists(
+    st.builds(
+        Fact,
+        st.sampled_from([Kind.CALL, Kind.IMPORT, Kind.FILE]),
+        NAMES,
+        SITES,
+        TRAITS,
+        st.sampled_from(Zone),
+        REACHED,
+    ),
+    max_size=60,
+)
+ANY_GLOBS = st.lists(
+    st.sampled_from(["*", "!*", "yes", "!yes", "*a*", "push", "!push", "model.*", "!model.*", "*.py"]),
+    min_size=1,
+    max_size=3,
+).map(tuple)
+WHERE = st.dictionaries(st.sampled_from(["1", "loop", "absent", *LENT]), ANY_GLOBS, max_size=3)
+
+
+@given(
+    SOME_FACTS, st.lists(st.tuples(ANY_GLOBS, WHERE, st.sampled_from([EVERYWHERE, frozenset({Zone.SOURCE})])))
+)
+def test_facts_answer_as_each_by_itself(
+    stated: list[Fact], questions: list[tuple[tuple[str, ...], dict[str, tuple[str, ...]], frozenset[Zone]]]
+) -> None:
+    facts = Facts(stated, {"a.py": "trains"}, {"b.py": ("a.py",)})
+    for patterns, where, zones in questions:
+        expected = [
+            fact
+            for fact in facts
+            if fact.kind is Kind.CALL
+            and fact.zone in zones
+            and globs(patterns)(fact.name)
+            and all(holds(facts.trait(fact, trait), asked) for trait, asked in where.items())
+        ]
+        assert facts.answering(Kind.CALL, patterns, where, zones) == expected

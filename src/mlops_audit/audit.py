@@ -16,12 +16,13 @@ from mlops_audit.budget import RUN_SECONDS, Budget
 from mlops_audit.cache import NOTHING_KEPT, Cache, digest, program
 from mlops_audit.changes.baseline import Baseline, hold
 from mlops_audit.changes.identity import CLAIM, Sketch, line_findings, sketch
-from mlops_audit.facts import Fact, Facts, Names, Problem, Site, Zone, values
+from mlops_audit.facts import Fact, Facts, Problem, Site, Zone, values
 from mlops_audit.formats.location import locate
 from mlops_audit.formats.snippets import snippets
 from mlops_audit.ignores import Ignores, ignores_in
 from mlops_audit.judge import Evidence, Finding, best, judge, kinds_of, unsupported_claims
 from mlops_audit.memory import Memory, Shelf
+from mlops_audit.names import Names
 from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.projects import split
 from mlops_audit.reach import Reach
@@ -260,7 +261,8 @@ def examine(
     reach = Reach(extracted)
     home = {file.placed: file.path for file in tree.files if file.placed}
     lent = relocated(reach.lend(extracted), home)
-    kinds = kinds_of(Facts(lent, known=known), pack.kinds)
+    facts = Facts(lent, known=known)
+    kinds = kinds_of(facts, pack.kinds)
     places = {file.path: file.placed or file.path for file in tree.files}
     training, serving = (
         {places[e.fact.site.path] for e in kinds.get(side, ())} for side in ("trains", "serves")
@@ -268,7 +270,7 @@ def examine(
     sides = {home.get(path, path): side for path, side in reach.sides(training, serving).items()}
     uses = {home.get(path, path): used for path, used in reach.uses().items()}
     problems += [_absent_module(fact) for fact in relocated(reach.failures.imports, home)]
-    return Facts(lent, sides, uses, known), problems, kinds
+    return facts.told(sides, uses), problems, kinds
 
 
 def relocated(facts: Iterable[Fact], home: Mapping[str, str]) -> list[Fact]:

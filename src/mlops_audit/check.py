@@ -10,7 +10,8 @@ from pathlib import Path
 
 from mlops_audit.audit import rule_pack
 from mlops_audit.extract import extract_file
-from mlops_audit.facts import Facts, Problem, Site, Zone, globs
+from mlops_audit.facts import Facts, Problem, Site, Zone
+from mlops_audit.globs import globs
 from mlops_audit.judge import answers
 from mlops_audit.parse import NotRead, ParseFailure
 from mlops_audit.repository import RepositoryError, read_regular

@@ -48,13 +48,7 @@ class Finding:
 
 def answers(signal: Signal, facts: Facts) -> list[Fact]:
     """The facts that answer a signal, in the order of path and line."""
-    found = []
-    for fact in facts.named(signal.kind, signal.patterns):
-        if fact.zone not in signal.zones:
-            continue
-        if all(facts.holds(fact, trait, patterns) for trait, patterns in signal.where.items()):
-            found.append(fact)
-    return found
+    return facts.answering(signal.kind, signal.patterns, signal.where, signal.zones)
 
 
 def kinds_of(facts: Facts, kinds: Sequence[KindRule]) -> dict[str, tuple[Evidence, ...]]:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from mlops_audit.budget import ENDLESS, Budget
 from mlops_audit.cache import Cache, digest, program
 from mlops_audit.extract import extract, kinds_of
-from mlops_audit.facts import Fact, Names, Problem
+from mlops_audit.facts import Fact, Problem
+from mlops_audit.names import Names
 from mlops_audit.parse import ParseFailure
 from mlops_audit.records import facts_of, plain_facts
 from mlops_audit.tree import File

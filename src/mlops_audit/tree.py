@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from mlops_audit.facts import Problem, Site, Zone, globs
+from mlops_audit.facts import Problem, Site, Zone
+from mlops_audit.globs import globs
 from mlops_audit.index import MAX_ENTRIES, stamp_of
 from mlops_audit.parse import NotRead, ParseFailure
 from mlops_audit.repository import (

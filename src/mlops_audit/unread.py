@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from mlops_audit.facts import Kind, Zone, holds
+from mlops_audit.facts import Kind, Zone
+from mlops_audit.globs import holds
 from mlops_audit.judge import Finding, Verdict
 from mlops_audit.rules import Clause, KindRule, Rule, Signal
 

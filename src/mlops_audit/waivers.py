@@ -8,7 +8,8 @@ from datetime import date
 from typing import Any
 
 from mlops_audit.changes.identity import CLAIM, Mark
-from mlops_audit.facts import Fact, Site, globs
+from mlops_audit.facts import Fact, Site
+from mlops_audit.globs import globs
 from mlops_audit.ignores import Ignore, Ignores, Note
 from mlops_audit.judge import Finding, Verdict
 from mlops_audit.quiet import place_of, quiet

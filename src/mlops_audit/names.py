@@ -1,0 +1,143 @@
+"""Which of many names answer to which globs: a glob looks only where it can hold, not at each name."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from itertools import accumulate
+
+from mlops_audit.globs import fits, globs, pieces_of
+
+FEW = 16  # names that are sooner tried one by one
+MUCH = 20_000  # characters of all names, from which on their words are looked at first
+WORD = re.compile(r"\w+")
+
+
+class Names:
+    """Which names of a sort answer to which globs, asked once a name: audits of one repository's history share it.
+
+    Names come in batches, those not known before; of each question only how many batches it has been put to and the
+    names that hold are kept, so that it stays small.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[Hashable, set[str]] = defaultdict(set)
+        self._batches: dict[Hashable, list[_Batch]] = defaultdict(list)
+        self._answers: dict[tuple[Hashable, tuple[str, ...]], tuple[int, set[str]]] = {}
+
+    def learn(self, sort: Hashable, names: Iterable[str], ignore_case: bool) -> None:
+        """Names of one sort, and whether case matters in them."""
+        known = self._known[sort]
+        fresh = [name for name in names if name not in known]
+        if fresh:
+            known.update(fresh)
+            self._batches[sort].append(_Batch(fresh, ignore_case))
+
+    def answering(self, sort: Hashable, patterns: tuple[str, ...]) -> set[str]:
+        """The names of a sort that match any of the globs, of all that were ever learned."""
+        asked, found = self._answers.get((sort, patterns), (0, set()))
+        batches = self._batches[sort]
+        if asked < len(batches):
+            for batch in batches[asked:]:
+                found |= batch.matching(patterns)
+            self._answers[sort, patterns] = (len(batches), found)
+        return found
+
+
+class _Batch:
+    """Names in the order of their beginnings, of their ends, and as one text.
+
+    Gives what `globs` does, name by name, in a time that depends on how many names match and not on how many there are.
+    """
+
+    def __init__(self, names: Sequence[str], ignore_case: bool) -> None:
+        self._names, self._ignore_case = names, ignore_case
+        self._found: dict[str, Sequence[str]] = {}
+        if len(names) < FEW:
+            return
+        self._written: dict[str, list[str]] = {}
+        for name in names:
+            self._written.setdefault(name.lower() if ignore_case else name, []).append(name)
+        self._sorted = sorted(self._written)
+        self._turned = sorted([text[::-1] for text in self._sorted])
+        self._text = "\0".join(self._sorted)
+        self._starts: list[int] = []
+        self._words = "\0".join(set(WORD.findall(self._text))) if len(self._text) > MUCH else ""
+
+    def matching(self, patterns: tuple[str, ...]) -> set[str]:
+        if len(self._names) < FEW:
+            return set(filter(globs(patterns, self._ignore_case), self._names))
+        found: set[str] = set()
+        unwanted: set[str] = set()
+        positive = False
+        for pattern in patterns:
+            if pattern.startswith("!"):
+                unwanted.update(self._one(pattern[1:]))
+            else:
+                positive = True
+                found.update(self._one(pattern))
+        return (found if positive else set(self._names)) - unwanted
+
+    def _one(self, pattern: str) -> Sequence[str]:
+        found = self._found.get(pattern)
+        if found is None:
+            texts = [t for pieces in pieces_of(pattern, self._ignore_case) for t in self._fitting(pieces)]
+            written = self._written
+            found = self._found[pattern] = [name for text in texts for name in written[text]] if texts else ()
+        return found
+
+    def _fitting(self, pieces: tuple[str, ...]) -> Iterable[str]:
+        """The names as they are compared that are the pieces in their order with anything between them."""
+        first, last = pieces[0], pieces[-1]
+        parts = len(pieces)
+        if parts == 1 and "?" not in first:
+            return (first,) if first in self._written else ()
+        head, tail = first.partition("?")[0], last.rpartition("?")[2]
+        if parts == 2 and head == first and tail == last and not (head and tail):
+            return self._beginning(head) if head else self._ending(tail) if tail else self._sorted
+        candidates: Iterable[str]
+        if head:
+            candidates = self._beginning(head)
+        elif tail:
+            candidates = self._ending(tail)
+        else:
+            literal = max([part for piece in pieces for part in piece.split("?")], key=len)
+            if parts == 3 and not first and not last and literal == pieces[1] and "\0" not in literal:
+                return self._holding(literal)
+            candidates = self._holding(literal) if literal else self._sorted
+        return [text for text in candidates if fits(text, pieces)] if candidates else ()
+
+    def _beginning(self, head: str) -> Sequence[str]:
+        return self._sorted[_range(self._sorted, head)]
+
+    def _ending(self, tail: str) -> Sequence[str]:
+        return [text[::-1] for text in self._turned[_range(self._turned, tail[::-1])]]
+
+    def _holding(self, literal: str) -> Sequence[str]:
+        """The names in which a text stands, and those at whose end it runs over into the next."""
+        if self._words and max(WORD.findall(literal), key=len, default="") not in self._words:
+            return ()
+        at = self._text.find(literal)
+        if at < 0:
+            return ()
+        if not self._starts:
+            self._starts = list(accumulate((len(text) + 1 for text in self._sorted), initial=0))
+        return list(self._from(at, literal))
+
+    def _from(self, at: int, literal: str) -> Iterator[str]:
+        while at >= 0:
+            number = bisect_right(self._starts, at) - 1
+            yield self._sorted[number]
+            if number + 1 == len(self._sorted):
+                return
+            at = self._text.find(literal, self._starts[number + 1])
+
+
+def _range(texts: Sequence[str], head: str) -> slice:
+    """Where those of sorted texts stand that begin with another."""
+    low = high = bisect_left(texts, head)
+    while high < len(texts) and texts[high].startswith(head):
+        high += 1
+    return slice(low, high)
