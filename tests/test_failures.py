@@ -43,6 +43,18 @@ def test_a_sub_package_with_the_name_of_a_library_hides_no_library() -> None:
     assert problems == []
 
 
+def test_a_folder_named_after_a_tool_hides_no_library() -> None:
+    dead, problems = dead_calls(
+        {
+            "airflow/dags/train.py": "from airflow.operators.python import PythonOperator\n\nPythonOperator(task_id='a')\n",
+            "pyproject.toml": '[project]\nname = "prices"\ndependencies = ["locust-plugins", "acme-tool"]\n',
+            "acme_tool/load.py": "from acme_tool.client import Client\n\nClient()\n",
+        }
+    )
+    assert dead == set()
+    assert problems == []
+
+
 @pytest.mark.parametrize(
     "text",
     [

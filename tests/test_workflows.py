@@ -89,6 +89,9 @@ def test_a_github_workflow_starts_by_its_events(on: str, expected: set[str]) -> 
         (".github/workflows/ci.yml.bak", True),
         ("retrain.yml", True),
         ("ci/actions/main.yml", True),
+        ("seedcode/.github/workflows/ci.yml", False),
+        ("template/.github/workflows/ci.yml", False),
+        ("services/scorer/.github/workflows/ci.yml", True),
     ],
 )
 def test_a_github_workflow_outside_of_its_place_is_dead(path: str, dead: bool) -> None:
@@ -134,6 +137,22 @@ def test_a_github_job_that_can_never_run_is_dead_and_so_is_what_needs_it(conditi
     assert ("dead" in command(found, "python train.py").traits) is dead
     assert ("dead" in command(found, "./deploy.sh").traits) is dead
     assert "dead" not in command(found, "./report.sh").traits
+
+
+def test_a_workflow_of_a_seed_runs_in_the_folder_of_the_project_that_it_sets_up() -> None:
+    text = """
+        on: push
+        jobs:
+          test:
+            runs-on: ubuntu-latest
+            steps:
+              - run: pytest
+              - run: python train.py
+                working-directory: jobs
+    """
+    found = facts("project/seedcode/.github/workflows/ci.yml", text)
+    assert command(found, "pytest").traits["directory"] == "project/seedcode"
+    assert command(found, "python train.py").traits["directory"] == "project/seedcode/jobs"
 
 
 def test_a_github_step_that_can_never_run_is_dead() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,11 @@ from mlops_audit.automation import Script, is_never, kept, literals, script_of, 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse import Node
 
-WORKFLOW = re.compile(r"(?:.*\{\{[^/]*/)?\.(?:github|gitea|forgejo)/workflows/[^/]+\.ya?ml")
+# A workflow's place is the root, also that of the project which a template or seed sets up.
+SEED = r"seed[-_]?(?:code|project|repo)?|(?:project|repo)[-_]?(?:seed|template)|template|skeleton|scaffold"
+WORKFLOW = re.compile(
+    rf"(?:.*\{{\{{[^/]*/|(?:[^/]+/)*(?:{SEED})/)?\.(?:github|gitea|forgejo)/workflows/[^/]+\.ya?ml"
+)
 ACTION = re.compile(r"(?:.*/)?action\.ya?ml")
 MAX_VARIANTS = 12  # of a command with matrix values put in
 
@@ -47,6 +52,7 @@ class Around:
 
     traits: dict[str, TraitValue]
     variables: dict[str, str]
+    root: str  # of the project that the workflow belongs to
     directory: str
     rows: tuple[Mapping[str, str], ...]
     inputs: Mapping[str, str]
@@ -60,12 +66,16 @@ def _workflow(document: Node, path: str, lines: list[str], *, dead: bool) -> Ite
     jobs = document.get("jobs")
     bodies = dict(jobs.items) if jobs is not None else {}
     never = _dead_jobs(bodies)
+    root = path.rpartition("/")[0].rpartition("/.")[0] if not dead else ""
     for name, body in bodies.items():
         if jobs is None or not isinstance(body.value, dict):
             continue
         condition = body.at("if")
         starts = tuple(sorted(_narrowed(triggers, condition)))
         environment = body.at("environment") or body.at("environment", "name")
+        asked = body.at("defaults", "run", "working-directory") or document.at(
+            "defaults", "run", "working-directory"
+        )
         shared = kept({
             "unit": f"{path}#{name}", "system": "github", "triggers": starts, "environment": environment,
             "condition": condition, "dead": dead or name in never,
@@ -73,8 +83,8 @@ def _workflow(document: Node, path: str, lines: list[str], *, dead: bool) -> Ite
         around = Around(
             shared,
             literals(document.get("env")) | literals(body.get("env")),
-            body.at("defaults", "run", "working-directory")
-            or document.at("defaults", "run", "working-directory"),
+            root,
+            posixpath.join(root, asked.removeprefix("./")).rstrip("/"),
             _matrix(body.get("strategy", "matrix")),
             inputs,
             body.at("defaults", "run", "shell") or document.at("defaults", "run", "shell"),
@@ -114,7 +124,7 @@ def _composite(document: Node, path: str, lines: list[str]) -> Iterator[Fact]:
         return
     shared: dict[str, TraitValue] = {"unit": path, "system": "github"}
     inputs = {k: v.at("default") for k, v in (document.get("inputs") or runs).items if v.at("default")}
-    around = Around(shared, {}, "", (), inputs if document.get("inputs") else {}, "")
+    around = Around(shared, {}, "", "", (), inputs if document.get("inputs") else {}, "")
     if runs.at("using") == "composite":
         yield from _steps(runs.get("steps"), path, lines, around, False)
     elif runs.at("using") == "docker" and runs.at("image").startswith("docker://"):
@@ -278,7 +288,8 @@ def _run(
     variables: dict[str, str],
 ) -> Iterator[Fact]:
     shell = step.at("shell") or around.shell
-    directory = step.at("working-directory") or around.directory
+    asked = step.at("working-directory")
+    directory = posixpath.join(around.root, asked.removeprefix("./")) if asked else around.directory
     program = shell.split()[0] if shell else ""
     if program.startswith("python") or program in ("node", "perl", "Rscript"):
         yield Fact(

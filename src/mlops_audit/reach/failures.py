@@ -11,6 +11,12 @@ from mlops_audit.reach.launch import Repository, targets_of_name
 from mlops_audit.reach.unbundled import left_out
 from mlops_audit.reach.uninstalled import uninstalled
 
+# Folders of a project are called like the tools that they are for; without an `__init__.py` the installed tool wins.
+TOOLS = frozenset({
+    "airflow", "mlflow", "prefect", "dagster", "feast", "kfp", "zenml", "bentoml", "docker", "kubernetes", "ray", "streamlit",
+    "gradio", "flask", "fastapi", "evidently", "wandb", "great_expectations", "locust", "dvc", "redis", "celery", "sagemaker",
+    "tensorflow", "torch", "pyspark", "grafana", "prometheus_client", "ansible", "pulumi", "dbt", "metaflow", "flyte",
+})  # fmt: skip
 # Modules that tools write when they are installed or built, and so are rarely tracked.
 WRITTEN_BY_TOOLS = ("_pb2", "_pb2_grpc", "_version", "version", "__version__", "_generated", "_rc", "_ui")
 
@@ -44,6 +50,7 @@ def failures(facts: Sequence[Fact], repository: Repository) -> Failures:
     """
     packages = _packages(repository.paths)
     inner = _inner_packages(facts, repository.paths)
+    tools = _tools_beside_folders(facts, repository.paths)
     failing = [
         fact
         for fact in facts
@@ -51,6 +58,7 @@ def failures(facts: Sequence[Fact], repository: Repository) -> Failures:
         and fact.zone in (Zone.SOURCE, Zone.TEST)
         and fact.site.path.endswith(".py")
         and not {"dead", "optional"} & set(fact.traits)
+        and fact.name.partition(".")[0] not in tools
         and _is_absent(fact, packages, inner, repository)
     ]
     failing += uninstalled(facts)
@@ -110,6 +118,19 @@ def _inner_packages(facts: Iterable[Fact], paths: Iterable[str]) -> set[str]:
             parts = fact.name.split(".")
             found.update(named.get(".".join(parts[:length]), "") for length in range(1, len(parts) + 1))
     return found - {""}
+
+
+def _tools_beside_folders(facts: Iterable[Fact], paths: Collection[str]) -> frozenset[str]:
+    """The libraries that an import means although a folder has their name: tools and declared packages."""
+    declared = {
+        fact.name.removeprefix("apache-").replace("-", "_") for fact in facts if fact.kind is Kind.DEPENDENCY
+    }
+    own = {
+        path.removesuffix("/__init__.py").rpartition("/")[2]
+        for path in paths
+        if path.endswith("/__init__.py")
+    }
+    return frozenset((declared | TOOLS) - own)
 
 
 def _is_absent(
