@@ -140,6 +140,14 @@ def test_a_filled_table_is_told_from_an_empty_one() -> None:
     assert "table" not in headings(head + "| drift | |\n")["Risks"].traits
 
 
+def test_blocks_of_code_are_a_trait_of_the_headings_above_them() -> None:
+    found = headings(
+        "# Operations\n\n## Undo\n\nFirst:\n\n```bash\nhelm rollback scorer\n```\n\n## Other\n\nNothing.\n"
+    )
+    assert found["Undo"].traits["code"] == found["Operations"].traits["code"] == "helm rollback scorer\n\n"
+    assert "code" not in found["Other"].traits
+
+
 def test_front_matter_gives_settings_and_no_heading() -> None:
     text = "---\nlicense: mit\nmodel-index:\n- name: x\n  results:\n  - metrics:\n    - value: 0.9\n---\n# Card\nWords.\n"
     facts = list(extract("README.md", text.encode()))

@@ -135,8 +135,10 @@ def _heading(
     told: Told,
 ) -> Fact:
     name = shown[:300]
-    words, kept = 0, []
+    words, kept, code = 0, [], ""
     for block, row in zip(below, shown_below, strict=True):
+        if block.form == "code" and len(code) < MAX_TEXT:
+            code += f"{block.text[:MAX_TEXT]}\n"
         if block.form not in ("text", "item", "cell", "label"):
             continue
         if words >= READ_WORDS:
@@ -151,6 +153,8 @@ def _heading(
         "document": title[:300],
         "text": text[:MAX_TEXT],
     }
+    if code:
+        traits["code"] = code[:MAX_TEXT]
     if parents:
         traits["parents"] = parents
     if _has_numbers(text):
