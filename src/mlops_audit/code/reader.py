@@ -38,6 +38,7 @@ class Reader:
         self.text = text
         self._guard_texts: dict[int, str] = {}
         self._guards: dict[int, tuple[Guards, tuple[str, ...]]] = {}
+        self._blocks: dict[tuple[int, int], tuple[tuple[str, ...], tuple[str, ...]]] = {}
         self._called: dict[int, str] = {}
         self._constants: dict[tuple[int, str], ast.expr | None] = {}
         self._inside: dict[str, dict[str, None]] = defaultdict(dict)
@@ -107,13 +108,24 @@ class Reader:
         target: str,
         decorates: str,
     ) -> Called:
-        blocks = around.blocks
         return Called(
             name, line, arguments, self._guarded(around.guards), _function(around), decorates, target,
-            around.loop, around.main, around.dead,
-            tuple(self.names.called(block, around.scope) for block in blocks) if blocks else (),
-            tuple(self.walk.target_of(block) for block in blocks) if blocks else (),
+            around.loop, around.main, around.dead, *self._stands_in(around),
         )  # fmt: skip
+
+    def _stands_in(self, around: Around) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The names of the `with` calls around a place and their variables: the same for all that stands in one block."""
+        blocks = around.blocks
+        if not blocks:
+            return (), ()
+        key = id(blocks), id(around.scope)  # the walk keeps both
+        found = self._blocks.get(key)
+        if found is None:
+            found = self._blocks[key] = (
+                tuple(self.names.called(block, around.scope) for block in blocks),
+                tuple(self.walk.target_of(block) for block in blocks),
+            )
+        return found
 
     def _lead(self, name: str, around: Around) -> None:
         """Notes a call with the conditions and the definitions that it stands in."""
