@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import marshal
 import os
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mlops_audit import catalogue
 from mlops_audit.audit import NothingToAudit, audit, rule_pack
 from mlops_audit.cache import Cache, digest, user_folder
 from mlops_audit.memory import Memory, blob_id
-from mlops_audit.records import pack_of, plain_pack
 from mlops_audit.report import render
+from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree
 
 TRAIN = (
@@ -132,9 +133,11 @@ def test_an_index_that_names_another_content_teaches_nothing_wrong(tmp_path: Pat
 
 def test_compiled_rules_are_the_rules(tmp_path: Path) -> None:
     cache = Cache(str(tmp_path / "kept"))
-    pack = rule_pack()
-    assert pack_of(marshal.loads(marshal.dumps(plain_pack(pack)))) == pack
-    assert rule_pack((), cache) == rule_pack((), Cache(cache.folder))
+    pack, standard = rule_pack(), catalogue.load()
+    bare = Pack(tuple(replace(rule, examples=()) for rule in pack.rules), pack.kinds)
+    assert rule_pack((), cache) == rule_pack((), Cache(cache.folder)) == bare
+    assert catalogue.load() == standard
+    assert catalogue.load() is not standard
     assert [part for part, _, _ in cache.entries()] == ["rules"]
 
 

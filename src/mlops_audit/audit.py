@@ -7,13 +7,12 @@ import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path, PurePosixPath
 
 from mlops_audit import catalogue, rules
 from mlops_audit import extract as extractors
 from mlops_audit.budget import RUN_SECONDS, Budget
-from mlops_audit.cache import NOTHING_KEPT, Cache, digest, program
+from mlops_audit.cache import NOTHING_KEPT, Cache
 from mlops_audit.changes.baseline import Baseline, hold
 from mlops_audit.changes.identity import CLAIM, Sketch, line_findings, sketch
 from mlops_audit.facts import Fact, Facts, Problem, Site, Zone, values
@@ -27,10 +26,10 @@ from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.projects import split
 from mlops_audit.reach import Reach
 from mlops_audit.reach.uninstalled import ASKED_FOR
-from mlops_audit.records import pack_of, plain_pack
 from mlops_audit.report import Report, report_of, shown_sites
 from mlops_audit.rules import Pack, RuleError
 from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
+from mlops_audit.shipped import shipped
 from mlops_audit.tree import PROSE_SUFFIXES, Tree, zone_of
 from mlops_audit.unread import ANYTHING, Unread, doubted, undecided
 from mlops_audit.waivers import Waiving, kept, waive
@@ -327,14 +326,15 @@ def rule_pack(folders: Sequence[Path] = (), cache: Cache = NOTHING_KEPT) -> Pack
 
     Raises RuleError with all faults of all folders.
     """
-    shipped, pack = catalogue.data_folder("rules"), _shipped(cache)
+    pack = shipped(cache)
     if not folders:
         return pack
+    folder_of_all = catalogue.data_folder("rules")
     aspects = {aspect.id for aspect in catalogue.load().aspects}
     faults: list[str] = []
     for folder in folders:
         try:
-            further = rules.load(folder, shared=shipped)
+            further = rules.load(folder, shared=folder_of_all)
         except RuleError as error:
             faults.extend(error.faults)
             continue
@@ -349,20 +349,6 @@ def rule_pack(folders: Sequence[Path] = (), cache: Cache = NOTHING_KEPT) -> Pack
     if faults:
         raise RuleError(faults)
     return pack
-
-
-@cache
-def _shipped(kept: Cache) -> Pack:
-    """The rules that ship with the program: read once, however many audits ask for them."""
-    folder = catalogue.data_folder("rules")
-    if not kept.folder:
-        return rules.load(folder)
-    files = [
-        data
-        for path in sorted(folder.rglob("*.yaml"))
-        for data in (path.as_posix().encode(), path.read_bytes())
-    ]
-    return pack_of(kept.known("rules", digest(program(), *files), lambda: plain_pack(rules.load(folder))))
 
 
 def _merged(pack: Pack, further: Pack) -> Pack:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
@@ -15,10 +14,11 @@ VerdictName = Literal["pass", "partial", "missing", "na"]
 
 def data_folder(name: str) -> Path:
     """Where the data folders `rules` and `reports` lie: inside the installed package, else in the checkout."""
-    inside = Path(str(files("mlops_audit"))) / "_data" / name
+    package = Path(os.path.realpath(__file__)).parent
+    inside = package / "_data" / name
     if inside.is_dir():
         return inside
-    checkout = Path(__file__).resolve().parents[2]
+    checkout = package.parents[1]
     if (checkout / "pyproject.toml").is_file() and (checkout / name).is_dir():
         return checkout / name
     raise FileNotFoundError(f"mlops-audit is installed without its folder {name!r}: install it again")
@@ -77,9 +77,22 @@ class Catalogue:
         return tuple(aspect for pillar in self.pillars for aspect in pillar.aspects)
 
 
-@lru_cache(maxsize=1)
 def load() -> Catalogue:
-    """The catalogue that ships with the program."""
+    """The catalogue that ships with the program, read once."""
+    if not _KNOWN:
+        _KNOWN.append(_read())
+    return _KNOWN[0]
+
+
+def know(catalogue: Catalogue) -> None:
+    """From now on this is the catalogue that ships with the program, which somebody has read before."""
+    _KNOWN[:] = [catalogue]
+
+
+_KNOWN: list[Catalogue] = []
+
+
+def _read() -> Catalogue:
     (root,) = parse.yaml((data_folder("rules") / "catalogue.yaml").read_bytes())
     aspects = []
     for node in (root.get("aspects") or root).list:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, TypeAlias
 
+from mlops_audit.catalogue import Aspect, Catalogue, Gate, Level, Pillar
 from mlops_audit.facts import Fact, Kind, Problem, Site, Zone
-from mlops_audit.rules import Clause, Example, KindRule, Pack, Risk, Rule, Signal
+from mlops_audit.rules import Clause, KindRule, Pack, Risk, Rule, Signal
 
 Record: TypeAlias = tuple[Any, ...]
 
@@ -36,54 +38,91 @@ def facts_of(record: Record) -> tuple[list[Fact], list[Problem]]:
 
 
 def plain_pack(pack: Pack) -> Record:
+    """The rules of a folder without their examples."""
     return (
         [_plain_rule(rule) for rule in pack.rules],
         [(kind.id, _plain_signals(kind.signals.values()), _plain_clauses(kind.when)) for kind in pack.kinds],
     )
 
 
-def pack_of(record: Record) -> Pack:
+def pack_of(record: Record, folder: str) -> Pack:
+    """The rules that lie in a folder, without their examples."""
     rules, kinds = record
     return Pack(
-        tuple(_rule(rule) for rule in rules),
-        tuple(KindRule(name, _signals(signals), _clauses(when)) for name, signals, when in kinds),
+        tuple([_rule(rule, folder) for rule in rules]),
+        tuple([KindRule(name, _signals(signals), _clauses(when)) for name, signals, when in kinds]),
+    )
+
+
+def plain_catalogue(standard: Catalogue) -> Record:
+    return (
+        [
+            (
+                p.id,
+                p.title,
+                [(a.id, a.title, a.weight, a.applies_to, a.meaning, a.document) for a in p.aspects],
+            )
+            for p in standard.pillars
+        ],
+        [
+            (level.level, level.title, level.meaning, [(g.aspects, g.needs, g.at_least) for g in level.gates])
+            for level in standard.levels
+        ],
+    )
+
+
+def catalogue_of(record: Record) -> Catalogue:
+    pillars, levels = record
+    return Catalogue(
+        tuple(
+            [Pillar(name, title, tuple([Aspect(*a) for a in aspects])) for name, title, aspects in pillars]
+        ),
+        tuple(
+            [
+                Level(n, title, text, tuple([Gate(*gate) for gate in gates]))
+                for n, title, text, gates in levels
+            ]
+        ),
     )
 
 
 def _plain_rule(rule: Rule) -> Record:
     risk = rule.risk
     return (
-        (rule.id, rule.path, rule.why, rule.fix, rule.references, rule.effort),
+        (rule.id, rule.why, rule.fix, rule.references, rule.effort),
         (risk.risk, risk.probability, risk.impact, risk.mitigation),
         _plain_signals(rule.signals.values()),
         [_plain_clauses(clauses) for clauses in (rule.passes, rule.partial, rule.na)],
-        [(example.verdict, example.title, dict(example.files), example.line) for example in rule.examples],
         rule.claims,
     )
 
 
-def _rule(record: Record) -> Rule:
-    (name, path, why, fix, references, effort), risk, signals, (passes, partial, na), examples, claims = (
-        record
-    )
+def _rule(record: Record, folder: str) -> Rule:
+    (name, why, fix, references, effort), risk, signals, (passes, partial, na), claims = record
     return Rule(
-        name, path, why, fix, references, effort, Risk(*risk), _signals(signals),
-        _clauses(passes), _clauses(partial), _clauses(na), tuple(Example(*example) for example in examples), claims,
+        name, f"{folder}/{name}.yaml", why, fix, references, effort, Risk(*risk), _signals(signals),
+        _clauses(passes), _clauses(partial), _clauses(na), (), claims,
     )  # fmt: skip
 
 
 def _plain_signals(signals: Any) -> list[Record]:
+    """Signals with their zones as one text, since most have the same."""
     return [
-        (s.name, s.kind.value, s.patterns, dict(s.where), sorted(zone.value for zone in s.zones))
+        (s.name, s.kind.value, s.patterns, dict(s.where), " ".join(sorted(zone.value for zone in s.zones)))
         for s in signals
     ]
 
 
 def _signals(records: list[Record]) -> dict[str, Signal]:
     return {
-        name: Signal(name, _KINDS[kind], patterns, where, frozenset(_ZONES[zone] for zone in zones))
+        name: Signal(name, _KINDS[kind], patterns, where, _zones(zones))
         for name, kind, patterns, where, zones in records
     }
+
+
+@cache
+def _zones(text: str) -> frozenset[Zone]:
+    return frozenset(_ZONES[word] for word in text.split())
 
 
 def _plain_clauses(clauses: tuple[Clause, ...]) -> list[Record]:
@@ -91,4 +130,4 @@ def _plain_clauses(clauses: tuple[Clause, ...]) -> list[Record]:
 
 
 def _clauses(records: list[Record]) -> tuple[Clause, ...]:
-    return tuple(Clause(*record) for record in records)
+    return tuple([Clause(*record) for record in records])
