@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
 from mlops_audit.reach.failures import failures
 from mlops_audit.reach.launch import Repository, is_module_name, targets_of_command, targets_of_name
+from mlops_audit.reach.uncalled import uncalled
 from mlops_audit.reach.unloaded import unloaded
 from mlops_audit.reach.unused import unused
 
@@ -64,6 +65,7 @@ class Reach:
         run = frozenset(_path(unit) for unit in self._reached)
         imports = {path: tuple(edges) for path, edges in self._imports.items()}
         self._unused = unused(facts, imports, run) | unloaded(facts)
+        self._uncalled = uncalled(facts)
 
     def _add_import(self, fact: Fact) -> None:
         module = values(fact.traits.get("module"))
@@ -202,6 +204,8 @@ class Reach:
                 fact = replace(fact, traits={**fact.traits, "dead": "yes"})
             if fact.site.path in self._unused and fact.kind is not Kind.FILE:
                 fact = replace(fact, traits={**fact.traits, "unused": "yes"})
+            if fact.kind is Kind.DEFINITION and fact.site in self._uncalled:
+                fact = replace(fact, traits={**fact.traits, "uncalled": "yes"})
             lent.append(fact if reached is None else replace(fact, reached=reached))
         return lent
 

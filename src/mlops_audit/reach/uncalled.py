@@ -1,0 +1,102 @@
+"""Definitions that nothing calls: functions and methods that no code, command or text of the project names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from mlops_audit.facts import Fact, Kind, Site, Zone, values
+from mlops_audit.reach.unused import FOUND_BY_NAME
+
+# Definitions that frameworks call by their names, beside those that platforms find.
+HOOKS = frozenset({
+    "run_fn", "preprocessing_fn", "forward", "setup", "teardown", "startup", "shutdown", "execute", "initialize", "preprocess",
+    "postprocess", "inference", "handle", "transform_input", "transform_output", "load_context", "configure_optimizers",
+    "train_dataloader", "val_dataloader", "test_dataloader", "predict_dataloader", "on_start", "load",
+})  # fmt: skip
+# So many definitions must be called before the way in which a project calls its own is visible at all.
+ENOUGH = 12
+WORD = re.compile(r"[A-Za-z_]\w{2,}")
+# Libraries that make commands of every function of a file, without naming one.
+OFFERS_ALL = ("fire.Fire", "invoke.Collection.from_module", "clize.run", "dodo_manager")
+
+
+def uncalled(facts: Sequence[Fact]) -> frozenset[Site]:
+    """The places of source functions and methods that nothing but tests calls or names.
+
+    A decorated function, a method of a class with bases and what platforms find by name are called by others. A project
+    that calls few of its own definitions, as a library does, has no uncalled ones.
+    """
+    asked = [fact for fact in facts if _is_asked(fact)]
+    if not asked:
+        return frozenset()
+    derived = {
+        (fact.site.path, fact.name)
+        for fact in facts
+        if fact.kind is Kind.DEFINITION and fact.traits.get("form") == "class" and "bases" in fact.traits
+    }
+    offering = {fact.site.path for fact in facts if fact.kind is Kind.CALL and fact.name in OFFERS_ALL}
+    said = set(_words(facts))
+    found = frozenset(
+        fact.site
+        for fact in asked
+        if fact.name.rpartition(".")[2] not in said
+        and (fact.site.path, fact.name.rpartition(".")[0]) not in derived
+        and fact.site.path not in offering
+    )
+    told = len(asked) - len(found)
+    return found if told >= ENOUGH and len(found) < told else frozenset()
+
+
+def _is_asked(fact: Fact) -> bool:
+    if fact.kind is not Kind.DEFINITION or fact.zone is not Zone.SOURCE or fact.traits.get("form") == "class":
+        return False
+    last = fact.name.rpartition(".")[2]
+    return (
+        fact.site.path.endswith(".py")
+        and "decorators" not in fact.traits
+        and last not in FOUND_BY_NAME | HOOKS
+        and not last.startswith(("test_", "on_", "pytest_"))
+        and not last.startswith("__")
+        and not (fact.traits.get("form") == "function" and "within" in fact.traits)
+    )
+
+
+def _words(facts: Sequence[Fact]) -> Iterator[str]:
+    """Every word by which something may be called: names of calls, their arguments, imports, commands, short texts."""
+    for fact in facts:
+        if fact.kind is Kind.CALL:
+            if fact.zone in (Zone.SOURCE, Zone.NOTEBOOK):
+                own = {name.rpartition(".")[2] for name in values(fact.traits.get("function"))}
+                yield from (word for word in _words_of_call(fact) if word not in own)
+        elif fact.kind is Kind.IMPORT:
+            if fact.zone in (Zone.SOURCE, Zone.NOTEBOOK) and not fact.site.path.endswith("__init__.py"):
+                yield fact.name.rpartition(".")[2]
+        elif fact.kind is Kind.COMMAND:
+            yield from WORD.findall(fact.name)
+        elif fact.kind is Kind.STRING:
+            if (
+                len(fact.name) < 200
+                and " " not in fact.name
+                and fact.traits.get("variable") != "__all__"
+                and fact.zone is not Zone.TEST
+                and not fact.site.path.endswith("__init__.py")
+            ):
+                yield from WORD.findall(fact.name)
+        elif fact.kind is Kind.SETTING and not fact.site.path.endswith(".py"):
+            for value in values(fact.traits.get("value")):
+                yield from WORD.findall(value)
+        elif fact.kind is Kind.DEFINITION:
+            for name in values(fact.traits.get("decorators")):
+                yield name.rpartition(".")[2]
+        for trait in ("runs", "entry_point", "handler", "Handler", "command"):
+            for target in values(fact.traits.get(trait)):
+                yield from WORD.findall(target)
+
+
+def _words_of_call(fact: Fact) -> Iterator[str]:
+    yield fact.name.rpartition(".")[2]
+    for trait, value in fact.traits.items():
+        if trait.endswith("=") or trait.isdigit():
+            for text in values(value):
+                yield from WORD.findall(text)

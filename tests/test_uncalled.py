@@ -1,0 +1,75 @@
+"""Functions that nothing calls are told from those that code, commands and texts of the project call."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlops_audit.audit import examine
+from mlops_audit.facts import Kind
+from mlops_audit.rules import Pack
+from mlops_audit.tree import Tree
+
+STEPS = "".join(f"def step_{n}():\n    return {n}\n\n\n" for n in range(14))
+CALLS = (
+    "from steps import "
+    + ", ".join(f"step_{n}" for n in range(14))
+    + "\n\n"
+    + "".join(f"step_{n}()\n" for n in range(14))
+)
+RETURN = "def point_back(name):\n    return name\n"
+
+
+def is_uncalled(files: dict[str, str], name: str = "point_back") -> bool:
+    facts, _, _ = examine(
+        Tree.of({"steps.py": STEPS, "main.py": CALLS, "registry.py": RETURN, **files}), Pack((), ())
+    )
+    return any("uncalled" in f.traits for f in facts if f.kind is Kind.DEFINITION and f.name == name)
+
+
+def test_a_function_that_nothing_calls_is_uncalled() -> None:
+    assert is_uncalled({})
+
+
+def test_a_function_that_only_tests_call_is_uncalled() -> None:
+    assert is_uncalled(
+        {
+            "tests/test_registry.py": "from registry import point_back\n\n\ndef test_it():\n    assert point_back(1)\n"
+        }
+    )
+
+
+def test_a_function_that_only_a_list_of_exports_names_is_uncalled() -> None:
+    assert is_uncalled({"registry.py": RETURN + '\n\n__all__ = ["point_back"]\n'})
+
+
+def test_a_function_that_only_calls_itself_is_uncalled() -> None:
+    assert is_uncalled({"registry.py": "def point_back(name):\n    return point_back(name[1:])\n"})
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"ops.py": "from registry import point_back\n\npoint_back('scorer')\n"},
+        {"ops.py": "import registry\n\nqueue.submit(registry.point_back)\n"},
+        {"registry.py": RETURN + "\n\nif __name__ == '__main__':\n    point_back('scorer')\n"},
+        {"registry.py": "import click\n\n\n@click.command()\n" + RETURN},
+        {"registry.py": RETURN + "\n\nimport fire\n\nfire.Fire()\n"},
+        {"Makefile": "undo:\n\tpython -c 'import registry; registry.point_back(1)'\n"},
+        {"pyproject.toml": "[project]\nname = 'a'\n\n[project.scripts]\nundo = 'registry:point_back'\n"},
+        {"flow.yaml": "deployments:\n  - name: undo\n    entrypoint: registry.py:point_back\n"},
+        {"a.ipynb": '{"cells": [{"cell_type": "code", "source": "from registry import point_back\\npoint_back(1)"}], "nbformat": 4, "metadata": {}}'},
+    ],
+)  # fmt: skip
+def test_a_function_that_something_calls_is_not(files: dict[str, str]) -> None:
+    assert not is_uncalled(files)
+
+
+def test_a_method_that_a_base_class_asks_for_is_not() -> None:
+    hooked = {
+        "registry.py": "from frame import Base\n\n\nclass Registry(Base):\n    def point_back(self):\n        return 1\n"
+    }
+    assert not is_uncalled(hooked, "Registry.point_back")
+
+
+def test_a_library_that_calls_few_of_its_functions_has_no_uncalled_ones() -> None:
+    assert not is_uncalled({"main.py": ""})
