@@ -7,6 +7,7 @@ import pytest
 from mlops_audit.audit import examine, rule_pack
 from mlops_audit.facts import Fact, Kind, Site, Zone
 from mlops_audit.reach import Reach
+from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree
 
 
@@ -345,3 +346,56 @@ def test_what_starts_a_masked_way_is_not_heeded() -> None:
     train = next(f for f in Reach(facts).lend(facts) if f.name == "train.py")
     assert train.reached.triggers == {"schedule", "push"}
     assert train.reached.heeded == {"push"}
+
+
+# ------------------------------------------------------------------------------ what functions do inside
+
+
+def does(files: dict[str, str], name: str, path: str = "flow.py") -> set[str]:
+    facts, _, _ = examine(Tree.of(files), Pack((), ()))
+    called = [f for f in facts.of(Kind.CALL) if f.name == name and f.site.path == path]
+    assert called, [f.name for f in facts.of(Kind.CALL)]
+    return {inner for fact in called for inner in facts.trait(fact, "does")}
+
+
+REGISTRY = """
+import mlflow
+
+class Registry:
+    def publish(self, version):
+        move(version)
+
+def move(version):
+    mlflow.MlflowClient().set_registered_model_alias("a", "b", version)
+
+def loop(version):
+    loop(version)
+"""
+
+
+@pytest.mark.parametrize(
+    ("flow", "name", "moves"),
+    [
+        ("from shop.registry import move\nmove(3)\n", "shop.registry.move", True),
+        ("from shop import registry\nregistry.move(3)\n", "shop.registry.move", True),
+        (
+            "from shop.registry import Registry\nRegistry().publish(3)\n",
+            "shop.registry.Registry.publish",
+            True,
+        ),
+        ("from shop import move\nmove(3)\n", "shop.move", True),
+        ("from other.registry import move\nmove(3)\n", "other.registry.move", False),
+        ("def move(version):\n    pass\nmove(3)\n", "move", False),
+        ("registry = work()\nregistry.move(3)\n", "work.move", False),
+        ("def run(registry):\n    registry.move(3)\n", "registry.move", False),
+        ("from shop.registry import loop\nloop(3)\n", "shop.registry.loop", False),
+    ],
+)
+def test_a_call_does_what_the_function_of_the_project_calls_inside(flow: str, name: str, moves: bool) -> None:
+    files = {
+        "shop/registry.py": REGISTRY,
+        "shop/__init__.py": "from shop.registry import move\n",
+        "flow.py": flow,
+    }
+    inside = does(files, name)
+    assert ("mlflow.MlflowClient.set_registered_model_alias" in inside) is moves

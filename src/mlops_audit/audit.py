@@ -25,6 +25,7 @@ from mlops_audit.names import Names
 from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.projects import split
 from mlops_audit.reach import Reach
+from mlops_audit.reach.bodies import Bodies
 from mlops_audit.reach.uninstalled import ASKED_FOR
 from mlops_audit.report import Report, report_of, shown_sites
 from mlops_audit.rules import Pack, RuleError
@@ -269,7 +270,7 @@ def examine(
     sides = {home.get(path, path): side for path, side in reach.sides(training, serving).items()}
     uses = {home.get(path, path): used for path, used in reach.uses().items()}
     problems += [_absent_module(fact) for fact in relocated(reach.failures.imports, home)]
-    return facts.told(sides, uses), problems, kinds
+    return facts.told(sides, uses, Bodies(lent).beyond), problems, kinds
 
 
 def relocated(facts: Iterable[Fact], home: Mapping[str, str]) -> list[Fact]:

@@ -173,9 +173,11 @@ CASELESS = frozenset({Kind.HEADING,
 # Traits that all facts of a file share.
 OF_THE_FILE = frozenset({"file", "imports", "calls", "sides", "uses"})
 # Traits that a fact may have without stating them.
-LENT = OF_THE_FILE | {"zone", "runs", "triggers", "masked", "heeded"}
+LENT = OF_THE_FILE | {"zone", "runs", "triggers", "masked", "heeded", "does", "leads"}
 
 Where = Mapping[str, tuple[str, ...]]  # trait -> globs
+# What functions of the project call inside: asked for under names as they are called in a file.
+Beyond = Callable[[Iterable[str], str], tuple[str, ...]]
 
 
 class Facts:
@@ -192,6 +194,8 @@ class Facts:
         calls     the names that its file calls
         sides     `trains`, `serves` or `both`: which side's files import its file, itself counted
         uses      the project's own files that its file imports or starts
+        does      what the function of the project that it calls (or is) calls inside, through helpers
+        leads     (of a comparison) also what the project's functions call inside that it leads to
     """
 
     def __init__(
@@ -209,7 +213,9 @@ class Facts:
         sides: Mapping[str, str] | None,
         uses: Mapping[str, tuple[str, ...]] | None,
         known: Names | None,
+        beyond: Beyond | None = None,
     ) -> None:
+        self.beyond = beyond
         self._known = known or Names()
         self.sides = sides or {}
         self.uses = uses or {}
@@ -233,19 +239,25 @@ class Facts:
 
     def where(self, kept: Callable[[Fact], bool]) -> Facts:
         """Those facts that a condition keeps."""
-        return self._made([fact for fact in self._all if kept(fact)], self.sides, self.uses)
+        return self._made([fact for fact in self._all if kept(fact)], self.sides, self.uses, self.beyond)
 
-    def told(self, sides: Mapping[str, str], uses: Mapping[str, tuple[str, ...]]) -> Facts:
-        """The same facts where it is known which sides and which files use a file."""
-        told = self._made(self._all, sides, uses)
+    def told(
+        self, sides: Mapping[str, str], uses: Mapping[str, tuple[str, ...]], beyond: Beyond | None = None
+    ) -> Facts:
+        """The same facts where it is known which sides and which files use a file, and what functions do inside."""
+        told = self._made(self._all, sides, uses, beyond)
         told._sorts = self._sorts
         return told
 
     def _made(
-        self, in_order: list[Fact], sides: Mapping[str, str], uses: Mapping[str, tuple[str, ...]]
+        self,
+        in_order: list[Fact],
+        sides: Mapping[str, str],
+        uses: Mapping[str, tuple[str, ...]],
+        beyond: Beyond | None,
     ) -> Facts:
         made = Facts.__new__(Facts)
-        made._index(in_order, sides, uses, self._known)
+        made._index(in_order, sides, uses, self._known, beyond)
         return made
 
     def of(self, kind: Kind) -> Sequence[Fact]:
@@ -317,6 +329,12 @@ class Facts:
             return self._names_in(fact.site.path, Kind.CALL)
         if name == "sides":
             return values(self.sides.get(fact.site.path))
+        if name in ("does", "leads"):
+            stated = values(fact.traits.get("calls_inside" if name == "does" else "leads"))
+            if self.beyond is None:
+                return stated
+            asked = (fact.name,) if name == "does" and fact.kind is Kind.CALL else stated
+            return (*stated, *self.beyond(asked, fact.site.path)) if asked else ()
         return self.uses.get(fact.site.path, ())
 
     def _names_in(self, path: str, kind: Kind) -> tuple[str, ...]:

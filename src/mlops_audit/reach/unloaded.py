@@ -23,7 +23,8 @@ def unloaded(facts: Sequence[Fact]) -> frozenset[str]:
     """The files of settings below the root that state nothing but settings and are named nowhere.
 
     A name counts wherever it stands in a text of code, a command or another file's settings, whole, without its
-    suffix, or as the end of a name that is put together (`$ENV-compute.yml`).
+    suffix, or as the end of a name that is put together (`$ENV-compute.yml`); a folder that is named by itself is
+    loaded whole (`config_path="configs"`, `"configs/" + name`).
     """
     states: dict[str, set[Kind]] = {}
     for fact in facts:
@@ -37,7 +38,14 @@ def unloaded(facts: Sequence[Fact]) -> frozenset[str]:
     if not asked:
         return frozenset()
     said = "\n".join(_texts(facts, frozenset(asked)))
-    return frozenset(path for path in asked if not _is_named(path, said))
+    folders = {line.removeprefix("../").strip("./") for line in said.split("\n") if len(line) < 120}
+    return frozenset(path for path in asked if not _is_named(path, said) and not _folders(path) & folders)
+
+
+def _folders(path: str) -> set[str]:
+    """The folders above a file, from the root and by their last names."""
+    parts = path.split("/")[:-1]
+    return {"/".join(parts[:end]) for end in range(1, len(parts) + 1)} | set(parts)
 
 
 def _is_named(path: str, said: str) -> bool:
