@@ -126,6 +126,24 @@ def test_numbers_that_measure_are_seen(body: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("body", "scores"),
+    [
+        ("The forest reaches an accuracy of 0.91.", True),
+        ("A custom network (91% test accuracy).", True),
+        ("검증 정확도는 93.5% 입니다.", True),
+        ("Die Genauigkeit beträgt 0,93.", True),
+        ("| Model | RMSE |\n|---|---|\n| forest | 61.2 |", True),
+        ("| Metric | Value |\n|---|---|\n| AUC | 0.81 ± 0.02 |", True),
+        ("Answers take 20.5 ms at 95% load.", False),
+        ("The accuracy is monitored. Disks are 80% full.", False),
+        ("| Model | Seconds |\n|---|---|\n| forest | 61.2 |", False),
+    ],
+)
+def test_a_score_is_a_number_beside_a_measure_of_quality(body: str, scores: bool) -> None:
+    assert ("scores" in headings(f"# Results\n\n{body}\n")["Results"].traits) is scores
+
+
+@pytest.mark.parametrize(
     "body",
     ["Python 3.8", "v1.2.3", "needs torch>=1.9", "version 2.0", "CUDA 11.8", "Apache License 2.0", "in 2021", "1.2.3", "step 4.1",
      "`0.5`.".replace("0.5", "x==0.5"), "10.0.0.1", "Ubuntu 22.04", "CC BY 4.0"],

@@ -90,6 +90,64 @@ def test_a_verdict_without_an_example_is_a_fault(tmp_path: Path) -> None:
     ]
 
 
+def test_what_a_clause_asks_of_one_file_or_place_is_not_pieced_together(tmp_path: Path) -> None:
+    rule = """\
+why: Because.
+fix: Do it.
+effort: quick
+risk: {risk: r, probability: low, impact: low, mitigation: m}
+signals:
+  names stages:
+    heading: "*"
+    where: {text: "*staging*"}
+  names approvers:
+    heading: "*"
+    where: {text: "*approves*"}
+pass: {all: [names stages, names approvers], same: %s}
+partial: any
+examples:
+  - verdict: pass
+    title: In one section
+    files:
+      policy.md: |
+        # Policy
+        A model stays in staging until the owner approves it.
+  - verdict: %s
+    title: In two sections of a document
+    files:
+      policy.md: |
+        # Stages
+        First comes staging.
+        # People
+        The owner approves it.
+  - verdict: partial
+    title: In two documents
+    files:
+      one.md: |
+        # Stages
+        First comes staging.
+      two.md: |
+        # People
+        The owner approves it.
+  - verdict: missing
+    title: Nowhere
+    files:
+      policy.md: |
+        # Policy
+        Nothing yet is written.
+"""
+    found = [faults(tmp_path, rule % pair) for pair in (("file", "pass"), ("place", "partial"))]
+    assert found == [[], []]
+    (fault,) = verify_folder_errors(tmp_path, rule % ("folder", "pass"))
+    assert "same is one of file, place in a clause of a rule, not 'folder'" in fault
+
+
+def verify_folder_errors(root: Path, text: str) -> list[str]:
+    with pytest.raises(RuleError) as raised:
+        faults(root, text)
+    return str(raised.value).splitlines()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "law"),
     [

@@ -46,6 +46,9 @@ class Finding:
     unread: tuple[str, ...] = ()  # files that nobody looked at and that could have changed the verdict
 
 
+Answers = Mapping[str, Sequence[Fact]]  # signal -> the facts that answer it
+
+
 def answers(signal: Signal, facts: Facts) -> list[Fact]:
     """The facts that answer a signal, in the order of path and line."""
     return facts.answering(signal.kind, signal.patterns, signal.where, signal.zones)
@@ -78,17 +81,18 @@ def judge(aspect: Aspect, rule: Rule, facts: Facts, kinds: frozenset[str], proje
         return Finding(aspect, rule, Verdict.NA, project=project)
     found = {name: answers(signal, facts) for name, signal in rule.signals.items()}
     all_of = {name: bool(group) for name, group in found.items()}
-    firm = {name: any(not fact.faint for fact in group) for name, group in found.items()}
+    firm = {name: [fact for fact in group if not fact.faint] for name, group in found.items()}
     if rule.na and _any_holds(rule.na, all_of):
         return Finding(aspect, rule, Verdict.NA, project=project)
-    won = next((c for c in rule.passes if _holds(c, firm, all_of)), None)
+    won = next((c for c in rule.passes if _holds(c, _together(c, firm), all_of)), None)
     if won is not None:
-        evidence = _evidence({n: [f for f in found[n] if not f.faint] for n in (*won.all, *won.any)})
+        together = _together(won, firm)
+        evidence = _evidence({name: together[name] for name in (*won.all, *won.any)})
         return Finding(aspect, rule, Verdict.PASS, evidence, project=project)
     speaking = {name for clause in (*rule.passes, *rule.partial) for name in (*clause.all, *clause.any)}
     evidence = _evidence({name: group for name, group in found.items() if name in speaking})
     lacks = _lacks(rule.passes, firm)
-    if any(_holds(c, all_of, all_of) for c in (*rule.passes, *rule.partial)):
+    if any(_holds(c, _together(c, found), all_of) for c in (*rule.passes, *rule.partial)):
         return Finding(aspect, rule, Verdict.PARTIAL, evidence, lacks, project)
     return Finding(aspect, rule, Verdict.MISSING, (), lacks, project)
 
@@ -118,21 +122,47 @@ def _any_holds(clauses: Iterable[Clause], held: Mapping[str, bool]) -> bool:
     return any(_holds(clause, held, held) for clause in clauses)
 
 
-def _holds(clause: Clause, held: Mapping[str, bool], all_of: Mapping[str, bool]) -> bool:
+def _holds(clause: Clause, held: Mapping[str, object], all_of: Mapping[str, bool]) -> bool:
     return (
         all(held[name] for name in clause.all)
-        and (not clause.any or sum(held[name] for name in clause.any) >= clause.at_least)
+        and (not clause.any or sum(bool(held[name]) for name in clause.any) >= clause.at_least)
         and not any(all_of[name] for name in clause.none)
     )
 
 
-def _lacks(clauses: Sequence[Clause], firm: Mapping[str, bool]) -> tuple[str, ...]:
+def _together(clause: Clause, found: Answers) -> Answers:
+    """The answers that count for a clause: all, or those of the one file or place that answers most of it."""
+    if not clause.same:
+        return found
+    asked = (*clause.all, *clause.any)
+    answered: dict[tuple[object, ...], dict[str, list[Fact]]] = {}
+    for name in asked:
+        for fact in found[name]:
+            answered.setdefault(_place(fact, clause.same), {}).setdefault(name, []).append(fact)
+    most = max(
+        answered.values(),
+        key=lambda group: (
+            sum(name in group for name in clause.all),
+            sum(name in group for name in clause.any),
+        ),
+        default={},
+    )
+    return {name: most.get(name, []) for name in asked}
+
+
+def _place(fact: Fact, same: str) -> tuple[object, ...]:
+    site = fact.site
+    return (site.path,) if same == "file" else (site.path, site.cell, site.line)
+
+
+def _lacks(clauses: Sequence[Clause], found: Answers) -> tuple[str, ...]:
     """What the nearest clause still needs: the one that lacks least, then the one that has most.
 
     Alternatives are one need: `A, B or C`.
     """
     options = []
     for clause in clauses:
+        firm = {name: bool(group) for name, group in _together(clause, found).items()}
         needs = [name for name in clause.all if not firm[name]]
         held = sum(firm[name] for name in (*clause.all, *clause.any))
         for _ in range(max(0, clause.at_least - sum(firm[name] for name in clause.any)) if clause.any else 0):

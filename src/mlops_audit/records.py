@@ -126,7 +126,7 @@ def _zones(text: str) -> frozenset[Zone]:
 
 
 def _plain_clauses(clauses: tuple[Clause, ...]) -> list[Record]:
-    return [(clause.all, clause.any, clause.none, clause.at_least) for clause in clauses]
+    return [(clause.all, clause.any, clause.none, clause.at_least, clause.same) for clause in clauses]
 
 
 def _clauses(records: list[Record]) -> tuple[Clause, ...]:

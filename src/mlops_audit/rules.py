@@ -27,7 +27,8 @@ RULE_KEYS = (
     "examples",
 )
 RISK_KEYS = ("risk", "probability", "impact", "mitigation")
-CLAUSE_KEYS = ("all", "any", "none", "at_least")
+CLAUSE_KEYS = ("all", "any", "none", "at_least", "same")
+SAME = ("file", "place")
 
 
 class RuleError(ValueError):
@@ -55,12 +56,16 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """Holds when all of `all`, at least `at_least` of `any` and none of `none` do."""
+    """Holds when all of `all`, at least `at_least` of `any` and none of `none` do.
+
+    With `same` they do so in one file, or in one place: at one line, such as that of a heading.
+    """
 
     all: tuple[str, ...] = ()
     any: tuple[str, ...] = ()
     none: tuple[str, ...] = ()
     at_least: int = 1
+    same: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +304,10 @@ class _Reader:
                 at_least = "1"
             if not (named["all"] or named["any"]):
                 self.fault(item.line, f"a clause of {key!r} needs signals under all or any")
-            found.append(Clause(named["all"], named["any"], named["none"], int(at_least)))
+            same = item.at("same")
+            if same and (same not in SAME or key == "when"):
+                self.fault(item.line, f"same is one of {', '.join(SAME)} in a clause of a rule, not {same!r}")
+            found.append(Clause(named["all"], named["any"], named["none"], int(at_least), same))
         return tuple(found)
 
     def examples(self, node: parse.Node | None) -> tuple[Example, ...]:

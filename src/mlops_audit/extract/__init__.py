@@ -75,7 +75,7 @@ EXTRACTORS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("infrastructure", ("**/Pulumi*.y*ml", "**/cdk.json", "**/cdktf.json", "*.yaml", "*.yml")),
     ("cdk", ("*.py",)),
     ("javascript", ("*.ts", "*.tsx", "*.mts", "*.cts", "*.js", "*.mjs", "*.cjs", "*.jsx")),
-    ("prose", ("*.md", "*.markdown", "*.mdx", "*.rst", "*.qmd", "*.rmd", "*.adoc", "**/README*",
+    ("prose", ("*.md", "*.markdown", "*.mdx", "*.rst", "*.qmd", "*.rmd", "*.adoc", "*.md.*", "**/README*",
                "**/LICENSE*", "**/SECURITY*", "**/MODEL_CARD*")),
 )  # fmt: skip
 

@@ -18,6 +18,7 @@ MAX_HEADINGS = 2_000
 MAX_TEXT = 2_000  # characters of the trait `text`
 READ_WORDS = 20_000  # words below one heading that are looked at
 
+TEMPLATES = (".j2", ".jinja", ".jinja2", ".tmpl", ".tpl", ".template")
 SUFFIXES = frozenset({"", ".md", ".markdown", ".mdx", ".qmd", ".rmd", ".rst", ".adoc", ".txt"})
 
 MAX_SENTENCES = 2_000
@@ -40,6 +41,21 @@ NUMBER = re.compile(
     r"(?<![\w.,=<>~^/-])[-+±]?\d{1,9}(?:[.,]\d+)?\s?(?:%|per ?cent\b)|(?<![\w.=<>~^/-])[-+±]?\d{1,9}\.\d+(?![\w.]*\.\d|[\w-])",
     re.IGNORECASE,
 )
+# Such a number beside a measure of quality, on one side of it or the other.
+QUALITY = (
+    r"(?<![a-z])(?:accuracy|acc|precision|recall|f1|f-?score|score|(?:roc|pr)[-_ ]?auc|auc|auroc|auprc|rmsl?e|mae|s?mape|wape|mse|"
+    r"r2|r²|r-squared|bleu|rouge\S{0,3}|perplexity|dice|iou|map@\d+|wer|loss|sensitivity|specificity|log[- ]?loss|ndcg\S{0,4}|mrr|"
+    r"utility|brier|kappa|mcc|psnr|ssim|gini|(?:error|hit|win|detection|false positive|miss) rate|(?:absolute|squared|percentage) error|"
+    r"genauigkeit|trefferquote|fehlerrate|exactitude|précision|rappel|perte|precisión|exactitud|sensibilidad|pérdida|acurácia|"
+    r"precisão|revocação|accuratezza|正解率|適合率|再現率|精度|准确率|準確率|召回率|精确率|损失|정확도|정밀도|재현율|손실|точность)"
+    r"(?![a-z])"
+)
+MEASURED = r"(?<![\w.])[-+±]?(?:\d{1,9}[.,]\d{1,9}|\d{1,3}\s?%)(?![\w.]*\.\d)"
+SCORE = re.compile(
+    rf"{QUALITY}[^\n.!?]{{0,40}}?{MEASURED}|{MEASURED}[^\n.!?]{{0,25}}?{QUALITY}", re.IGNORECASE
+)
+NAMES_QUALITY = re.compile(QUALITY, re.IGNORECASE)
+ONLY_A_NUMBER = re.compile(rf"\W*{MEASURED}(?:\s*(?:±|\+/-|\(|\[).{{0,40}})?\W*")
 NAMES_A_VERSION = re.compile(
     r"(?:\b(?:python|version|versions|v|ver|release|ubuntu|debian|cuda|cudnn|java|jdk|node|r|apache|license|licence|cc|by|"
     r"by-\w+(?:-\w+)?|gpl|gplv|tensorflow|keras|pytorch|torch|sklearn|scikit-learn|numpy|pandas|spark|pyspark|kubernetes|"
@@ -56,7 +72,8 @@ def extract(path: str, data: bytes) -> Iterator[Fact]:
 
     A document without headings is one heading of level 0, named after the file.
     """
-    suffix = posixpath.splitext(path)[1].lower()
+    name = path.lower()
+    suffix = posixpath.splitext(posixpath.splitext(name)[0] if name.endswith(TEMPLATES) else name)[1]
     binary = b"\x00" in data[:4_096] and not data.startswith((b"\xff\xfe", b"\xfe\xff"))
     if suffix not in SUFFIXES or binary:
         return
@@ -101,9 +118,12 @@ def _headings(path: str, blocks: Sequence[Block], shown: Sequence[str]) -> Itera
     tops = [place for place in places if blocks[place].level < 7]
     title = shown[min(tops, key=lambda place: blocks[place].level)] if tops else stem
     told = Told()
+    quality = [_quality(block, row) for block, row in zip(blocks, shown, strict=True)]
     if not places:
         if blocks:
-            yield _heading(path, Block("heading", stem, 1, 0), plain(stem), blocks, shown, (), stem, told)
+            yield _heading(
+                path, Block("heading", stem, 1, 0), plain(stem), blocks, shown, (), stem, told, quality
+            )
         return
     above: list[int] = []
     for number, place in enumerate(places):
@@ -120,6 +140,7 @@ def _headings(path: str, blocks: Sequence[Block], shown: Sequence[str]) -> Itera
             tuple(shown[other] for other in above),
             title,
             told,
+            quality[place + 1 : end],
         )
         above.append(place)
 
@@ -133,6 +154,7 @@ def _heading(
     parents: tuple[str, ...],
     title: str,
     told: Told,
+    quality: Sequence[int],
 ) -> Fact:
     name = shown[:300]
     words, kept, code = 0, [], ""
@@ -159,10 +181,28 @@ def _heading(
         traits["parents"] = parents
     if _has_numbers(text):
         traits["numbers"] = "yes"
+    if SCORED in quality or (NAMED in quality and NUMBER_CELL in quality):
+        traits["scores"] = "yes"
     cells = [block for block in below if block.form == "cell"]
     if cells and told.is_filled(cells, name):
         traits["table"] = "yes"
     return Fact(Kind.HEADING, name, Site(path, heading.line), traits)
+
+
+SCORED, NAMED, NUMBER_CELL = (
+    1,
+    2,
+    4,
+)  # what a block says of quality: a score, a measure as label, a number in a cell
+
+
+def _quality(block: Block, shown: str) -> int:
+    if block.form == "cell" and ONLY_A_NUMBER.fullmatch(shown):
+        return NUMBER_CELL
+    if block.form == "label" and NAMES_QUALITY.search(shown):
+        return NAMED
+    said = block.form in ("text", "item", "cell", "label") and any(map(str.isdigit, shown))
+    return SCORED if said and SCORE.search(shown) else 0
 
 
 def _sentences(path: str, blocks: Sequence[Block], shown: Sequence[str]) -> Iterator[Fact]:

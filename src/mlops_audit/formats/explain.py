@@ -58,6 +58,7 @@ def _clause(clause: Clause) -> dict[str, Any]:
         "any": list(clause.any),
         "none": list(clause.none),
         "at_least": clause.at_least,
+        "same": clause.same,
     }
 
 
