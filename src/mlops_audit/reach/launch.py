@@ -6,7 +6,7 @@ import re
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import PurePosixPath
 from posixpath import normpath
@@ -65,6 +65,7 @@ class Repository:
     scripts: Mapping[str, tuple[str, ...]]  # console script -> units
     tests: tuple[str, ...]
     widened: frozenset[str] = frozenset()  # files that add folders to the places from which they import
+    _found: dict[tuple[str, str, bool], list[str]] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, facts: Sequence[Fact]) -> Repository:
@@ -122,16 +123,24 @@ class Repository:
         A name of one part must lie beside the importer, in a folder above it, or in a top folder of sources, unless the
         importer adds folders to its path and there is only one module of that name; longer names may lie anywhere, the nearest wins.
         """
+        here, widened = _folder(importer), importer in self.widened
         for dotted in (name, *modules):
-            parts = dotted.split(".")
-            found = [p for p in self.modules.get(parts[-1], ()) if _is_module(p, parts)]
-            here = _folder(importer)
-            if len(parts) == 1 and not (importer in self.widened and len(found) == 1):
-                found = [p for p in found if _importable(_above(p, parts), here)]
+            found = self._found.get((dotted, here, widened))
+            if found is None:
+                found = self._found[dotted, here, widened] = self._module(dotted, here, widened)
             if found:
-                path = min(found, key=lambda p: (-_common(p, here), len(p), p))
-                return [path, *self._packages(path, len(parts))]
+                return found.copy()
         return []
+
+    def _module(self, dotted: str, here: str, widened: bool) -> list[str]:
+        parts = dotted.split(".")
+        found = [p for p in self.modules.get(parts[-1], ()) if _is_module(p, parts)]
+        if len(parts) == 1 and not (widened and len(found) == 1):
+            found = [p for p in found if _importable(_above(p, parts), here)]
+        if not found:
+            return []
+        path = min(found, key=lambda p: (-_common(p, here), len(p), p))
+        return [path, *self._packages(path, len(parts))]
 
     def _script(self, name: str, importer: str) -> list[str]:
         """The file that a relative import of JavaScript or TypeScript means, with or without its suffix."""
@@ -165,8 +174,7 @@ def is_module_name(path: str, name: str) -> bool:
 
 
 def _folder(path: str) -> str:
-    parent = PurePosixPath(path).parent.as_posix()
-    return "" if parent == "." else parent
+    return path.rpartition("/")[0]
 
 
 def _is_module(path: str, parts: Sequence[str]) -> bool:
@@ -176,17 +184,17 @@ def _is_module(path: str, parts: Sequence[str]) -> bool:
 
 def _above(path: str, parts: Sequence[str]) -> str:
     """The folder from which the dotted name is importable."""
-    place = PurePosixPath(path).parent
+    place = _folder(path)
     if path.endswith("/__init__.py"):
-        place = place.parent
+        place = _folder(place)
     for _ in parts[1:]:
-        place = place.parent
-    return "" if place.as_posix() == "." else place.as_posix()
+        place = _folder(place)
+    return place
 
 
 def _importable(root: str, here: str) -> bool:
     beside = here == root or here.startswith(f"{root}/") or root == ""
-    return beside or PurePosixPath(root).name in ("src", "lib", "python", "app", "scripts", "code")
+    return beside or root.rpartition("/")[2] in ("src", "lib", "python", "app", "scripts", "code")
 
 
 def _common(path: str, here: str) -> int:
