@@ -173,3 +173,25 @@ def test_files_that_a_bundle_does_not_include_deploy_nothing() -> None:
     facts, _, _ = examine(Tree.of(files), Pack((), ()))
     found = {fact.site.path: fact.traits.get("dead") for fact in facts if fact.name == "quality_monitor"}
     assert found == {"resources/monitor.yml": None, "later/monitor.yml": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "problems"),
+    [
+        ("LIMIT = 3\n", "from src.settings import LIMIT\n\nfit(LIMIT)\n", 0),
+        ("LIMIT = 3\n", "from src.settings import Settings\n\nfit(Settings)\n", 1),
+        ("from os.path import *\n", "from src.settings import Settings\n\nfit(Settings)\n", 0),
+        ("def __getattr__(name):\n    return 1\n", "from src.settings import Settings\n\nfit(Settings)\n", 0),
+        (
+            "LIMIT = 3\n",
+            "try:\n    from src.settings import Settings\nexcept ImportError:\n    Settings = 1\n\nfit(1)\n",
+            0,
+        ),
+    ],
+)
+def test_a_name_that_its_module_does_not_hold_fails(module: str, text: str, problems: int) -> None:
+    dead, said = dead_calls({"src/settings.py": module, "train.py": text})
+    assert ("fit" in dead) is bool(problems)
+    assert said == [
+        "train.py:1: imports Settings from src.settings, which holds none: code that fails is partial at best"
+    ] * bool(problems)

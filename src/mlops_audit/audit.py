@@ -129,7 +129,7 @@ def audit_tree(
     if not MACHINE_LEARNING & set(kinds):
         skipped = [problem for problem in (*tree.skipped, *problems) if problem.unread]
         raise NothingToAudit(
-            _why_nothing(tree), skipped if undecided(pack.kinds, kinds, _unread(skipped, tree)) else ()
+            _why_nothing(tree), skipped if undecided(pack.kinds, kinds, unread_in(skipped, tree)) else ()
         )
     return report_on(tree, pack, facts, problems, kinds, asked)
 
@@ -144,7 +144,7 @@ def report_on(
 ) -> Report:
     """The same for a tree that is examined."""
     problems = [*tree.skipped, *problems]
-    unread = _unread(problems, tree)
+    unread = unread_in(problems, tree)
     if doubtful := undecided(pack.kinds, kinds, unread):
         what = f"whether it is a project of the kind {' or '.join(doubtful)}"
         problems.append(Problem(Site("."), f"not known, because files were skipped: {what}"))
@@ -201,7 +201,7 @@ def report_on(
     )
 
 
-def _unread(problems: Iterable[Problem], tree: Tree) -> list[Unread]:
+def unread_in(problems: Iterable[Problem], tree: Tree) -> list[Unread]:
     """The files that were not read, each with what it could have stated; a folder or list cut short could state anything."""
     zones = {file.path: file.zone for file in tree.files}
     found: dict[str, Unread] = {}
@@ -258,7 +258,7 @@ def examine(
     read = memory.extract if memory else extractors.extract
     extracted, problems = read(tree.files, budget or Budget(math.inf))
     known = memory.names if memory else Names()
-    reach = Reach(extracted)
+    reach = Reach(extracted, _texts(tree))
     home = {file.placed: file.path for file in tree.files if file.placed}
     lent = relocated(reach.lend(extracted), home)
     facts = Facts(lent, known=known)
@@ -270,6 +270,7 @@ def examine(
     sides = {home.get(path, path): side for path, side in reach.sides(training, serving).items()}
     uses = {home.get(path, path): used for path, used in reach.uses().items()}
     problems += [_absent_module(fact) for fact in relocated(reach.failures.imports, home)]
+    problems += [_absent_name(fact) for fact in relocated(reach.failures.unbound, home)]
     return facts.told(sides, uses, Bodies(lent).beyond), problems, kinds
 
 
@@ -291,6 +292,26 @@ def relocated(facts: Iterable[Fact], home: Mapping[str, str]) -> list[Fact]:
         )
         for fact in facts
     ]
+
+
+def _texts(tree: Tree) -> Callable[[str], str | None]:
+    """The text of a file by the path at which its facts stand; None for what cannot be read."""
+    files = {file.placed or file.path: file for file in tree.files}
+
+    def text_of(path: str) -> str | None:
+        try:
+            return decode(files[path].read())
+        except (KeyError, ParseFailure):
+            return None
+
+    return text_of
+
+
+def _absent_name(fact: Fact) -> Problem:
+    module, _, name = fact.name.rpartition(".")
+    return Problem(
+        fact.site, f"imports {name} from {module}, which holds none: code that fails is partial at best"
+    )
 
 
 def _absent_module(fact: Fact) -> Problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
@@ -44,9 +44,11 @@ class Reach:
     a name from it runs its top level and the definition of that name with those that this one uses.
     """
 
-    def __init__(self, facts: Sequence[Fact]) -> None:
+    def __init__(
+        self, facts: Sequence[Fact], text_of: Callable[[str], str | None] = lambda path: None
+    ) -> None:
         self._repository = Repository.of(facts)
-        self.failures = failures(facts, self._repository)
+        self.failures = failures(facts, self._repository, text_of)
         self._imports: dict[str, dict[str, Edge]] = defaultdict(dict)
         self._edges: dict[str, dict[str, Edge]] = defaultdict(dict)
         self._systems: dict[str, set[str]] = defaultdict(set)
@@ -63,7 +65,9 @@ class Reach:
         self._foreign = frozenset(fact.site.path for fact in facts if fact.zone is Zone.FOREIGN)
         self._reached = self._walk()
         run = frozenset(_path(unit) for unit in self._reached)
-        imports = {path: tuple(edges) for path, edges in self._imports.items()}
+        imports = {
+            path: tuple(edges) for path, edges in self._imports.items() if path not in self.failures.files
+        }
         self._unused = unused(facts, imports, run) | unloaded(facts)
         self._uncalled = uncalled(facts)
 

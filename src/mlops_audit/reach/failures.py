@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlops_audit.facts import Fact, Kind, Site, Zone, values
 from mlops_audit.reach.launch import Repository, targets_of_name
+from mlops_audit.reach.unbound import unbound
 from mlops_audit.reach.unbundled import left_out
 from mlops_audit.reach.uninstalled import uninstalled
 
@@ -23,7 +24,8 @@ WRITTEN_BY_TOOLS = ("_pb2", "_pb2_grpc", "_version", "version", "__version__", "
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """Files, and functions of files, that cannot run as committed; `imports` are the ones that fail.
+    """Files, and functions of files, that cannot run as committed; `imports` are the ones that fail, `unbound` those of
+    names that their module does not hold.
 
     `deployments` are the sites of those whose every start fails: they pass a parameter that their flow lacks.
     """
@@ -32,6 +34,7 @@ class Failures:
     functions: frozenset[tuple[str, str]]
     imports: tuple[Fact, ...]
     deployments: frozenset[Site] = frozenset()
+    unbound: tuple[Fact, ...] = ()
 
     def holds(self, fact: Fact) -> bool:
         """Whether a fact stands in code that fails."""
@@ -40,7 +43,9 @@ class Failures:
         return any((fact.site.path, name) in self.functions for name in values(fact.traits.get("function")))
 
 
-def failures(facts: Sequence[Fact], repository: Repository) -> Failures:
+def failures(
+    facts: Sequence[Fact], repository: Repository, text_of: Callable[[str], str | None] = lambda path: None
+) -> Failures:
     """What fails because it imports a module that the project itself should hold and does not, or never installs.
 
     A module is the project's when its top package is a folder with code that is importable from there: a package that is
@@ -62,15 +67,19 @@ def failures(facts: Sequence[Fact], repository: Repository) -> Failures:
         and _is_absent(fact, packages, inner, repository)
     ]
     failing += uninstalled(facts)
-    files = {fact.site.path for fact in failing if "function" not in fact.traits}
+    nameless = unbound(facts, repository, inner, text_of)
+    files = {fact.site.path for fact in (*failing, *nameless) if "function" not in fact.traits}
     functions = frozenset(
-        (fact.site.path, name) for fact in failing for name in values(fact.traits.get("function"))
+        (fact.site.path, name)
+        for fact in (*failing, *nameless)
+        for name in values(fact.traits.get("function"))
     )
     return Failures(
         _with_importers(files, facts, repository) | left_out(facts),
         functions,
         tuple(failing),
         _misfits(facts, repository),
+        tuple(nameless),
     )
 
 
@@ -112,7 +121,7 @@ def _inner_packages(facts: Iterable[Fact], paths: Iterable[str]) -> set[str]:
     """The folders that are packages and are imported as such, by their whole dotted name."""
     folders = {path.removesuffix("/__init__.py") for path in paths if path.endswith("/__init__.py")}
     named = {folder.removeprefix("src/").replace("/", "."): folder for folder in folders}
-    found = set()
+    found: set[str] = set()
     for fact in facts:
         if fact.kind is Kind.IMPORT:
             parts = fact.name.split(".")

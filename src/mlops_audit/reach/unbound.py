@@ -1,0 +1,86 @@
+"""Imports of names that a module of the project does not hold: `from .config import Config` where no `Config` is."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from mlops_audit.facts import Fact, Kind, Zone, values
+from mlops_audit.reach.launch import Repository
+
+# Modules with these make names that their text does not show.
+OPEN = re.compile(
+    r"^\s*from\s+\S+\s+import\s+\(?\s*\*|__getattr__|\bglobals\(\)|\bsys\.modules\b|\bexec\(|\bsetattr\(",
+    re.MULTILINE,
+)
+
+
+def unbound(
+    facts: Sequence[Fact],
+    repository: Repository,
+    inner: Collection[str],
+    text_of: Callable[[str], str | None],
+) -> list[Fact]:
+    """The imports that fail because no module they can mean holds the name anywhere in its text.
+
+    `text_of` gives the text of a file, or None when it cannot be read; it is asked for few files: only where no
+    definition and no import of a module bears the name. Packages are left out: their names may be modules. `inner` are
+    the folders that are packages and no roots: what lies in them is not meant by its short name.
+    """
+    held: dict[str, set[str]] = defaultdict(set)
+    asked = []
+    for fact in facts:
+        if fact.kind is Kind.DEFINITION:
+            held[fact.site.path].add(fact.name.partition(".")[0])
+        elif fact.kind is Kind.IMPORT:
+            held[fact.site.path].add(fact.name.rpartition(".")[2])
+            if _is_asked(fact):
+                asked.append(fact)
+    texts: dict[str, str | None] = {}
+
+    def lacks(path: str, name: str) -> bool:
+        if path.endswith("__init__.py") or name in held[path]:
+            return False
+        if path not in texts:
+            texts[path] = text_of(path)
+        text = texts[path]
+        return (
+            text is not None and re.search(rf"\b{re.escape(name)}\b", text) is None and not OPEN.search(text)
+        )
+
+    found = []
+    for fact in asked:
+        module = values(fact.traits["module"])[0]
+        meant = repository.module(module, fact.site.path)[:1]
+        name = fact.name.rpartition(".")[2]
+        if (
+            meant
+            and _root(meant[0], module) not in inner
+            and all(lacks(path, name) for path in (*meant, *_namesakes(module, repository)))
+        ):
+            found.append(fact)
+    return found
+
+
+def _is_asked(fact: Fact) -> bool:
+    module = next(iter(values(fact.traits.get("module"))), "")
+    return (
+        fact.zone in (Zone.SOURCE, Zone.TEST)
+        and fact.site.path.endswith(".py")
+        and not {"dead", "optional"} & set(fact.traits)
+        and module not in ("", fact.name)
+        and module.partition(".")[0] not in sys.stdlib_module_names
+        and not fact.name.endswith(("*", "__"))
+    )
+
+
+def _root(path: str, module: str) -> str:
+    """The folder from which a module is imported by this name."""
+    return path.removesuffix(module.replace(".", "/") + ".py").rstrip("/")
+
+
+def _namesakes(module: str, repository: Repository) -> Iterable[str]:
+    """Every file that the module could be by its last name: which one is meant depends on where the program starts."""
+    return repository.modules.get(module.rpartition(".")[2], ())
