@@ -39,7 +39,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "judge extract reach projects",
         "reach.failures reach.uncalled reach.unloaded shipped",
         "reach.unbound",
-        "EXTRACTORS reach.unbundled reach.launch reach.uninstalled reach.bodies reach.unused",
+        "EXTRACTORS reach.unbuildable reach.unbundled reach.launch reach.uninstalled reach.bodies reach.unused",
         "records tree reach.named_tasks",
         "rules",
         "catalogue repository scaffold",

@@ -33,6 +33,15 @@ FOLDERS_OF_DOCKERFILES = frozenset({"docker", "dockerfiles", ".docker", "dockerf
 # Entry points that only start the command given to them.
 LAUNCHERS = frozenset({"tini", "dumb-init", "docker-init", "env", "exec", "catatonit", "s6-svscan", "init"})
 DOCKERFILE = re.compile(r"(?i)(^|[./_-])(dockerfile|containerfile)([._-][^/]*)?$")
+# Programs that test or lint: an image that starts nothing else carries no service or job.
+TESTS = re.compile(
+    r"(?:python[\d.]* -m )?(?:pytest|py\.test|unittest|nose2?|tox|nox|coverage|flake8|ruff|mypy|pylint|black|isort|bandit|pre-commit|"
+    r"npm (?:run )?test|make (?:test|lint|check))\b"
+)
+INSTALLS_ITSELF = re.compile(
+    r"(?:pip[\d.]*|uv pip) install (?:\S+ )*(?:-e |--editable[ =])?\.(?:\[[\w,-]+\])?/?(?: |$)|setup\.py (?:install|develop|bdist_wheel)|"
+    r"(?:python[\d.]* -m |uv )build\b|pip[\d.]* wheel (?:\S+ )*\.(?: |$)"
+)
 SCRIPT = re.compile(r"\.(py|sh|bash|r|R|ipynb|jl|js)$")
 NOT_A_DOCKERFILE = re.compile(
     r"(?i)\.(py|ya?ml|json|sh|md|txt|dockerignore|js|ts|go|html|toml|rst|mk)$|ignore$"
@@ -54,6 +63,7 @@ class Stage:
     copied: list[tuple[str, str]] = field(
         default_factory=list
     )  # folder in the image, path in the build context
+    files: list[str] = field(default_factory=list)  # everything that it copied of the build context
     own: bool = False
     entrypoint: Instruction | None = None
     command: Instruction | None = None
@@ -134,7 +144,7 @@ def _stage(instruction: Instruction, before: dict[str, str], stages: list[Stage]
     stage = Stage(name, len(stages), instruction.line, reference, instruction.flag("platform"), parent)
     if parent is not None:
         stage.known = dict(parent.known)
-        stage.workdir, stage.copied = parent.workdir, list(parent.copied)
+        stage.workdir, stage.copied, stage.files = parent.workdir, list(parent.copied), list(parent.files)
         stage.entrypoint, stage.command = parent.entrypoint, parent.command
     return stage
 
@@ -210,12 +220,17 @@ def _copy(instruction: Instruction, stage: Stage, stages: list[Stage]) -> tuple[
             return ()
         stage.own = stage.own or any(s.own for s in _ancestry(other))
         for source in sources:
-            there = _in_context(other, posixpath.normpath(posixpath.join("/", source)))
+            place = posixpath.normpath(posixpath.join("/", source))
+            if f"{other.workdir}/".startswith(f"{place}/") or place == "/":
+                stage.files += other.files
+            there = _in_context(other, place)
             if there is not None:
                 stage.copied.append((into, there))
+                stage.files.append(there)
         return ()
     local = [s for s in sources if not re.match(r"[a-z+]+://|git@", s)]
     copies = tuple(posixpath.normpath(s.lstrip("/") or ".") for s in local)
+    stage.files += copies
     is_folder = target.endswith("/") or target in (".", "./") or len(sources) > 1
     for source in copies:
         last = posixpath.basename(source)
@@ -320,7 +335,14 @@ def _continued(value: str) -> str:
 def _commands(path: str, context: str, stage: Stage, script: str, line: int, **more: str) -> Iterator[Fact]:
     name = stage.name or str(stage.number)
     for found in commands(script, line, _directory(context, stage), stage.known):
-        yield command(path, _in_repository(found, context, stage), path, "docker", stage=name, **more)
+        holds = (
+            tuple(_joined(context, source) or "." for source in stage.files)
+            if INSTALLS_ITSELF.search(found.text)
+            else None
+        )
+        yield command(
+            path, _in_repository(found, context, stage), path, "docker", stage=name, holds=holds, **more
+        )
 
 
 def _in_repository(found: Command, context: str, stage: Stage) -> Command:
@@ -358,6 +380,7 @@ def _images(path: str, context: str, stages: list[Stage]) -> Iterator[Fact]:
     final = {s.number for s in _ancestry(stages[-1])}
     own = {a.number for s in stages if s.own for a in _ancestry(s)}
     development = "/.devcontainer/" in f"/{path}"
+    tests = _only_tests(stages)
     for stage in stages:
         if stage.parent is not None:
             continue
@@ -365,5 +388,20 @@ def _images(path: str, context: str, stages: list[Stage]) -> Iterator[Fact]:
         yield image(
             stage.image, Site(path, stage.line), "development" if development else role, "docker",
             stage=stage.name or str(stage.number), own="yes" if stage.number in own else None, unit=path,
-            context=context or ".", platform=stage.platform or None,
+            context=context or ".", platform=stage.platform or None, tests=tests,
         )  # fmt: skip
+
+
+def _only_tests(stages: Sequence[Stage]) -> str | None:
+    """`yes` where something is started and every start tests or lints."""
+    starts = [
+        i for stage in stages if stage.says_how_to_start for i in (stage.entrypoint, stage.command) if i
+    ]
+    texts = [
+        found.text
+        for start in starts
+        for found in commands(
+            shlex.join(start.words) if start.words else _continued(start.value), start.line, "", {}
+        )
+    ]
+    return "yes" if texts and all(TESTS.match(text) for text in texts) else None

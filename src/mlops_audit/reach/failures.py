@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mlops_audit.facts import Fact, Kind, Site, Zone, values
 from mlops_audit.reach.launch import Repository, targets_of_name
 from mlops_audit.reach.unbound import unbound
+from mlops_audit.reach.unbuildable import unbuildable
 from mlops_audit.reach.unbundled import left_out
 from mlops_audit.reach.uninstalled import uninstalled
 
@@ -75,7 +76,7 @@ def failures(
         for name in values(fact.traits.get("function"))
     )
     return Failures(
-        _with_importers(files, facts, repository) | left_out(facts),
+        _with_importers(files, facts, repository) | left_out(facts) | unbuildable(facts),
         functions,
         tuple(failing),
         _misfits(facts, repository),
