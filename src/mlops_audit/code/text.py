@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 
 from mlops_audit.code.newer import in_older_words
 from mlops_audit.parse import NotRead, ParseFailure, decode
@@ -96,7 +97,7 @@ def _tree_of_older(text: str, reason: SyntaxError) -> ast.Module:
 
 def _check_density(text: str) -> None:
     """Raise NotRead for a text whose syntax tree would take gigabytes or minutes, whatever its size in bytes."""
-    if len(text) > MAX_WORDS and sum(1 for _ in _WORD.finditer(text)) > MAX_WORDS:
+    if len(text) > MAX_WORDS and any(islice(_WORD.finditer(text), MAX_WORDS, None)):
         raise NotRead(f"more than {MAX_WORDS} words of code")
     if sys.version_info < (3, 12) and text.count("{") * len(text) > MAX_FORMATTED and _FORMATTED.search(text):
         raise NotRead("too many braces beside formatted strings")
