@@ -55,7 +55,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "shell.prefixes",
         "shell.words",
         "shell.tokens",
-        "parse config.presets cache index budget safe redact formats.line_hash notations dockerfile templates documents code.newer",
+        "parse config.presets cache index budget safe redact formats.line_hash formats.json_text notations dockerfile templates documents code.newer",
         "facts formats changes",
         "names",
         "globs",

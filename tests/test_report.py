@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from made_findings import CATALOGUE, evidence, findings, rule_of
 from markdown_it import MarkdownIt
@@ -13,6 +15,7 @@ from markdown_it import MarkdownIt
 from mlops_audit import safe
 from mlops_audit.catalogue import data_folder
 from mlops_audit.facts import Link, Problem, Site
+from mlops_audit.formats.json_text import json_text
 from mlops_audit.formats.location import locate
 from mlops_audit.judge import Evidence, Finding
 from mlops_audit.report import FORMATS, Report, document_of, render, report_of
@@ -303,3 +306,15 @@ def test_the_words_of_a_rule_keep_their_code() -> None:
     made_findings = findings({}, rules={"data/versioning": fix})
     text = render(report_of(made_findings, CATALOGUE, project="p"), "markdown")
     assert "Call `a_b(*c)` and &lt;x&gt; then `d`." in text
+
+
+DOCUMENTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(DOCUMENTS)
+def test_documents_are_written_as_by_the_standard_library(document: object) -> None:
+    assert json_text(document) == json.dumps(document, indent=2) + "\n"

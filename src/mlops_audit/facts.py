@@ -280,7 +280,12 @@ class Facts:
             found = [fact for fact in self.of(kind) if fact.zone in zones]
             sort = self._sorts[kind, zones] = _Sort(found, (kind, zones), self._known)
         stated = [t for t, asked in where.items() if t not in LENT and any(a[:1] != "!" for a in asked)]
-        candidates = sort.stating(stated, patterns) if stated else sort.named(patterns)
+        candidates = sort.stating(stated) if stated else sort.all
+        if 0 < len(candidates) <= SOME:  # their traits tell them apart sooner than their names
+            for trait in stated:
+                candidates = self._holding(candidates, trait, where[trait])
+            where = {trait: asked for trait, asked in where.items() if trait not in stated}
+        candidates = sort.among(candidates, patterns)
         for trait, asked in where.items():
             if not candidates:
                 return []
@@ -352,54 +357,48 @@ class _Sort:
     """The facts of one kind in some zones, by their names and by the traits that they state."""
 
     def __init__(self, facts: list[Fact], sort: tuple[Kind, frozenset[Zone]], known: Names) -> None:
-        self._facts, self._sort, self._known = facts, sort, known
+        self.all, self._sort, self._known = facts, sort, known
         self._names: dict[str, list[int]] | None = None
         self._stating: dict[str, list[int]] | None = None
 
-    def named(self, patterns: tuple[str, ...]) -> list[Fact]:
-        """Those whose name matches any of the globs, in order."""
-        if patterns == ("*",):
-            return self._facts
-        names, answering = self._by_name(), self._answering(patterns)
-        fewer, more = (names, answering) if len(names) < len(answering) else (answering, names)
-        found = [number for name in fewer if name in more for number in names[name]]
-        found.sort()
-        return [self._facts[number] for number in found]
-
-    def stating(self, traits: Sequence[str], patterns: tuple[str, ...]) -> list[Fact]:
-        """Those of the same that state all of some traits."""
+    def stating(self, traits: Sequence[str]) -> list[Fact]:
+        """Those that state the rarest of some traits, in order."""
         if self._stating is None:
             self._stating = {}
-            for number, fact in enumerate(self._facts):
+            for fact in self.all:
                 for trait in fact.traits:
                     group = self._stating.get(trait)
                     if group is None:
-                        self._stating[trait] = [number]
+                        self._stating[trait] = [fact]
                     else:
-                        group.append(number)
-        rarest = min([self._stating.get(trait, ()) for trait in traits], key=len)
-        if not rarest or patterns == ("*",):
-            return [self._facts[number] for number in rarest]
-        if len(rarest) <= FEW:
+                        group.append(fact)
+        return min([self._stating.get(trait, []) for trait in traits], key=len)
+
+    def among(self, facts: list[Fact], patterns: tuple[str, ...]) -> list[Fact]:
+        """Those of some of them whose name matches any of the globs, in order."""
+        if not facts or patterns == ("*",):
+            return facts
+        if len(facts) <= FEW:
             matches = globs(patterns, self._sort[0] in CASELESS)
-            return [fact for number in rarest if matches((fact := self._facts[number]).name)]
-        if 4 * len(rarest) > len(self._facts):
-            return self.named(patterns)
-        answering = self._answering(patterns)
-        return [fact for number in rarest if (fact := self._facts[number]).name in answering]
+            return [fact for fact in facts if matches(fact.name)]
+        names = self._by_name()
+        answering = self._known.answering(self._sort, patterns)
+        if facts is not self.all:
+            return [fact for fact in facts if fact.name in answering]
+        fewer, more = (names, answering) if len(names) < len(answering) else (answering, names)
+        found = [number for name in fewer if name in more for number in names[name]]
+        found.sort()
+        return [facts[number] for number in found]
 
     def _by_name(self) -> dict[str, list[int]]:
         if self._names is None:
             self._names = {}
-            for number, fact in enumerate(self._facts):
+            for number, fact in enumerate(self.all):
                 self._names.setdefault(fact.name, []).append(number)
             self._known.learn(self._sort, self._names, self._sort[0] in CASELESS)
         return self._names
 
-    def _answering(self, patterns: tuple[str, ...]) -> set[str]:
-        self._by_name()
-        return self._known.answering(self._sort, patterns)
-
 
 EVERYWHERE = frozenset(Zone)
+SOME = 64  # facts
 _IN_ORDER = attrgetter("site.path", "site.cell", "site.line", "kind", "name")

@@ -80,32 +80,45 @@ class _Batch:
                 found.update(self._one(pattern))
         return (found if positive else set(self._names)) - unwanted
 
-    def _one(self, pattern: str) -> Sequence[str]:
-        found = self._found.get(pattern)
-        if found is None:
-            texts = [t for pieces in pieces_of(pattern, self._ignore_case) for t in self._fitting(pieces)]
-            written = self._written
-            found = self._found[pattern] = [name for text in texts for name in written[text]] if texts else ()
-        return found
+    def _one(self, pattern: str) -> Iterable[str]:
+        """The names that match one glob; those of the forms `x`, `x*`, `*x` and `*x*`, which most have, without ado."""
+        glob = pattern.lower() if self._ignore_case else pattern
+        stars = glob.count("*")
+        inside = glob.strip("*") if stars else glob
+        if "?" in glob or (stars and (stars > 2 or "*" in inside or glob.startswith("**"))):
+            found = self._found.get(glob)
+            if found is None:
+                texts = [t for pieces in pieces_of(glob, False) for t in self._fitting(pieces)]
+                found = self._found[glob] = self._named(texts)
+            return found
+        if not stars:
+            return self._written.get(glob, ())
+        if not inside:
+            return self._names
+        if stars == 2:
+            return (
+                self._named(self._holding(inside))
+                if "\0" not in inside
+                else self._named([text for text in self._holding(inside) if inside in text])
+            )
+        return self._named(self._ending(inside) if glob[0] == "*" else self._beginning(inside))
+
+    def _named(self, texts: Sequence[str]) -> Sequence[str]:
+        if not texts or not self._ignore_case:
+            return texts
+        return [name for text in texts for name in self._written[text]]
 
     def _fitting(self, pieces: tuple[str, ...]) -> Iterable[str]:
         """The names as they are compared that are the pieces in their order with anything between them."""
         first, last = pieces[0], pieces[-1]
-        parts = len(pieces)
-        if parts == 1 and "?" not in first:
-            return (first,) if first in self._written else ()
         head, tail = first.partition("?")[0], last.rpartition("?")[2]
-        if parts == 2 and head == first and tail == last and not (head and tail):
-            return self._beginning(head) if head else self._ending(tail) if tail else self._sorted
-        candidates: Iterable[str]
+        candidates: Sequence[str]
         if head:
             candidates = self._beginning(head)
         elif tail:
             candidates = self._ending(tail)
         else:
             literal = max([part for piece in pieces for part in piece.split("?")], key=len)
-            if parts == 3 and not first and not last and literal == pieces[1] and "\0" not in literal:
-                return self._holding(literal)
             candidates = self._holding(literal) if literal else self._sorted
         return [text for text in candidates if fits(text, pieces)] if candidates else ()
 

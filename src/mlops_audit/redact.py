@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 MARK = "***"
 LONGEST = 4_000  # characters of one text that are looked at; nothing longer is shown
@@ -47,6 +48,7 @@ _HARMLESS = re.compile(
 )
 
 
+@lru_cache(maxsize=10_000)  # the same links stand in the chains of many pieces of evidence
 def redacted(text: str) -> str:
     """The text with every secret in it replaced by `***`, and cut where it is longer than any report shows."""
     text = text[:LONGEST]

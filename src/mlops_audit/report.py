@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from mlops_audit.catalogue import Catalogue
 from mlops_audit.changes import baseline
 from mlops_audit.changes.identity import CLAIM, Mark, Sketch
 from mlops_audit.facts import Fact, Problem, Site
+from mlops_audit.formats.json_text import json_text
 from mlops_audit.formats.location import Location
 from mlops_audit.judge import Evidence, Finding, Verdict
 from mlops_audit.quiet import place_of
@@ -125,11 +125,11 @@ def render(
     """
     document = document_of(report)
     if format == "json":
-        return json.dumps(document, indent=2) + "\n"
+        return json_text(document)
     if format == "sarif":
         from mlops_audit.formats.sarif import sarif
 
-        return json.dumps(sarif(document), indent=2) + "\n"
+        return json_text(sarif(document))
     if format == "markdown":
         from mlops_audit.formats.markdown import filled
 
@@ -157,7 +157,7 @@ def _for_platform(document: Document, format: str) -> str | None:
     if format == "gitlab":
         from mlops_audit.formats.code_quality import code_quality
 
-        return json.dumps(code_quality(document), indent=2) + "\n"
+        return json_text(code_quality(document))
     if format == "github":
         from mlops_audit.formats.job_log import workflow_commands
 
@@ -165,7 +165,7 @@ def _for_platform(document: Document, format: str) -> str | None:
     if format in ("badge", "badge-json"):
         from mlops_audit.formats.badge import badge, badge_json
 
-        return badge(document) if format == "badge" else json.dumps(badge_json(document), indent=2) + "\n"
+        return badge(document) if format == "badge" else json_text(badge_json(document))
     if format == "csv":
         from mlops_audit.formats.spreadsheet import spreadsheet
 
@@ -186,6 +186,8 @@ def document_of(report: Report) -> Document:
 def _document(report: Report) -> Document:
     """The same before anything is waived or held back."""
     active = [finding for finding in report.findings if severity(finding)]
+    verdicts_of = Counter(finding.verdict for finding in report.findings)
+    severities = Counter(map(severity, active))
     places = waivers.kept(report.line_findings, report.waived)
     return {
         "schema_version": report.schema_version,
@@ -198,9 +200,8 @@ def _document(report: Report) -> Document:
         "score": report.score,
         "maturity": _maturity(report),
         "counts": {
-            "verdicts": {v.value: Counter(f.verdict for f in report.findings)[v] for v in Verdict}
-            | {"waived": 0},
-            "severities": {s: Counter(map(severity, active))[s] for s in SEVERITIES},
+            "verdicts": {v.value: verdicts_of[v] for v in Verdict} | {"waived": 0},
+            "severities": {s: severities[s] for s in SEVERITIES},
         },
         "thresholds": [
             {"threshold": o.threshold, "wanted": o.wanted, "found": o.found, "held": o.held}

@@ -17,17 +17,39 @@ def line_hash(text: str, line: int) -> str:
     the 100 UTF-16 units from the line's first on, spaces and tabs left out and every line end counted as one
     line feed, in hexadecimal, and after a colon how often this value has come up to that line.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace(" ", "").replace("\t", "") + END
-    text = re.sub("[\U00010000-\U0010ffff]", _surrogates, text)
-    starts = [0, *(match.end() for match in re.finditer("\n", text))]
-    if not 1 <= line <= len(starts):
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if line < 1 or len(above := text.split("\n", line - 1)) < line:
         return ""
-    window = text[starts[line - 1] : starts[line - 1] + WINDOW]
+    window = _window(above[-1])
     value = 0
     for unit in window.ljust(WINDOW, "\0"):
         value = (value * MULTIPLIER + ord(unit)) % MODULUS
-    same = sum(text.startswith(window, start) for start in starts[:line])
-    return f"{value:x}:{same}"
+    return f"{value:x}:{_times(window, _units(text[: len(text) - len(above[-1])]))}"
+
+
+def _window(rest: str) -> str:
+    """What makes the fingerprint of the line with which a text begins."""
+    length = 2 * WINDOW
+    while len(window := _units(rest[:length])) < WINDOW and length < len(rest):
+        length *= 2
+    return (window + END)[:WINDOW]
+
+
+def _times(window: str, above: str) -> int:
+    """How many lines up to this one begin with its window; a window of a line above ends inside this one's."""
+    lines = f"\n{above}{window}"
+    count, at = 0, lines.find(f"\n{window}")
+    while at >= 0:
+        count += 1
+        at = lines.find(f"\n{window}", at + 1)
+    return count
+
+
+def _units(text: str) -> str:
+    """A text in UTF-16 units without blanks."""
+    text = text.replace(" ", "").replace("\t", "")
+    return text if text.isascii() else re.sub("[\U00010000-\U0010ffff]", _surrogates, text)
 
 
 def _surrogates(match: re.Match[str]) -> str:

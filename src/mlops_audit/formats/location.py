@@ -67,18 +67,18 @@ def locate(
     where a file would be expected.
     """
     files = {file.path: file for file in tree.files}
-    texts: dict[str, str | None] = {}
+    lines: dict[tuple[str, int], tuple[int, int, str] | None] = {}
 
-    def text_of(path: str) -> str | None:
-        if path not in texts:
-            texts[path] = _text(files[path])
-        return texts[path]
+    def line_of(path: str, line: int) -> tuple[int, int, str] | None:
+        if (path, line) not in lines:
+            lines[path, line] = _line(files[path], line)
+        return lines[path, line]
 
     located = {}
     for finding in findings:
         if finding.verdict in (Verdict.PARTIAL, Verdict.MISSING):
             path, line = _place(finding, kinds, tree.files)
-            located[finding.aspect.id] = _location(finding, path, line, path in files, text_of)
+            located[finding.aspect.id] = _location(finding, path, line, path in files, line_of)
     return located
 
 
@@ -104,24 +104,30 @@ def _place(
 
 
 def _location(
-    finding: Finding, path: str, line: int, exists: bool, text_of: Callable[[str], str | None]
+    finding: Finding,
+    path: str,
+    line: int,
+    exists: bool,
+    line_of: Callable[[str, int], tuple[int, int, str] | None],
 ) -> Location:
     own = _digest("mlops-audit/v1", finding.aspect.id, finding.project)
-    text = text_of(path) if exists else None
-    if text is None:
+    found = line_of(path, line) if exists else None
+    if found is None:
         return Location(path, 1, 1, exists, f"{_digest(finding.aspect.id, path)}:1", own)
-    lines = text.split("\n")
-    line = min(max(line, 1), len(lines))
-    width = len(lines[line - 1].encode("utf-16-le", "surrogatepass")) // 2
-    return Location(path, line, width + 1, exists, line_hash(text, line), own)
+    number, width, fingerprint = found
+    return Location(path, number, width + 1, exists, fingerprint, own)
+
+
+def _line(file: File, line: int) -> tuple[int, int, str] | None:
+    """A line of a file, the nearest that there is: its number, width in UTF-16 units and fingerprint."""
+    try:
+        text = decode(file.read())
+    except ParseFailure:
+        return None
+    number = min(max(line, 1), text.count("\n") + 1)
+    shown = text.split("\n", number)[number - 1]
+    return number, len(shown.encode("utf-16-le", "surrogatepass")) // 2, line_hash(text, number)
 
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-
-def _text(file: File) -> str | None:
-    try:
-        return decode(file.read())
-    except ParseFailure:
-        return None
