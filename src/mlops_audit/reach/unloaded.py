@@ -8,14 +8,15 @@ from collections.abc import Iterable, Sequence
 from mlops_audit.facts import Fact, Kind, Zone, matcher, values
 
 FORMATS = (".yaml", ".yml", ".json")
-# Tools find these by their own rules: in hidden folders, beside a manifest, or in a folder of a framework.
+# Tools find these by their own rules, in hidden folders, beside a manifest or in a folder of a framework; people read
+# cards, records and policies.
 FOUND_BY_TOOLS = matcher((
     ".*", "*/.*", "*provisioning/*", "*package.json", "*tsconfig*", "*angular.json", "*vercel.json", "*mkdocs*", "*values*.y*ml",
     "*Chart.y*ml", "*kustomization*", "*conf/*", "*hydra*", "*cluster_*", "*environment*", "*conda*", "*mlproject*", "*serverless*",
     "*docker-compose*", "*compose*.y*ml", "*cdk.json", "*host.json", "*function.json", "*appsettings*", "*feature_store*",
     "*great_expectations/*", "*gx/*", "*prometheus*", "*grafana*", "*loki*", "*otel*", "*alert*", "*rules*", "*dashboard*",
     "*litellm*", "*promptfoo*", "*parameters*.json", "*params*", "*config.json", "*renovate*", "*dependabot*", "*codecov*",
-    "*config/*webhook*", "*ansible*", "*playbook*", "*inventory*", "*group_vars*", "*roles/*", "*definition*.json", "*swagger*", "*openapi*",
+    "*card*", "*governance/*", "*docs/*", "*polic*", "*atrs*", "*config/*webhook*", "*ansible*", "*playbook*", "*inventory*", "*group_vars*", "*roles/*", "*definition*.json", "*swagger*", "*openapi*",
 ), True)  # fmt: skip
 
 
