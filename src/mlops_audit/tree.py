@@ -43,6 +43,7 @@ FOREIGN_FOLDERS = frozenset({
     "node_modules", "bower_components", "site-packages", "dist-packages", ".venv", "venv", "virtualenv", ".tox", ".nox",
     ".ipynb_checkpoints", "__pycache__", ".eggs", "mlruns", "packrat", "generated", "_build",
 })  # fmt: skip
+RENDERED = re.compile(r"(^|[-_])rendered($|[-_])")  # what a chart of somebody else came out as
 OWN_FILES = frozenset(
     {".mlops-audit.toml", ".mlops-audit-baseline.json"}
 )  # they name practices and show none
@@ -62,7 +63,9 @@ def zone_of(path: str) -> Zone:
     pure = PurePosixPath(path)
     folders = [folder.lower() for folder in pure.parts[:-1]]
     name, suffix = pure.name.lower(), pure.suffix.lower()
-    if name in OWN_FILES or any(folder in FOREIGN_FOLDERS or "{{" in folder for folder in folders):
+    if name in OWN_FILES or any(
+        folder in FOREIGN_FOLDERS or "{{" in folder or RENDERED.search(folder) for folder in folders
+    ):
         return Zone.FOREIGN
     if folders and folders[0] in DOCUMENTATION_FOLDERS and suffix not in PROSE_SUFFIXES:
         return Zone.FOREIGN
