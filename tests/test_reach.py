@@ -399,3 +399,29 @@ def test_a_call_does_what_the_function_of_the_project_calls_inside(flow: str, na
     }
     inside = does(files, name)
     assert ("mlflow.MlflowClient.set_registered_model_alias" in inside) is moves
+
+
+@pytest.mark.parametrize(
+    ("words", "train", "serve", "side"),
+    [
+        ("def clean(x): return x\n", "from shop.words import clean\nclean(1)\n", "from shop.words import clean\nclean(2)\n", "both"),
+        ("def clean(x): return x\n", "from shop.words import clean\nclean(1)\n", "from shop.words import other\n", "trains"),
+        ("def clean(x): return x\n", "import shop.words\n", "from shop.words import clean\nclean(2)\n", "serves"),
+        ("def clean(x): return x\ndef both(x): return clean(x)\n", "from shop.words import both\nboth(1)\n", "from shop.words import both\nboth(2)\n", "both"),
+        ("def clean(x): return x\ndef one(x): return clean(x)\n", "from shop.words import one\none(1)\n", "import shop.words\n", "trains"),
+        ("def clean(x): return x\n", "from shop.words import clean\nframe.map(clean)\n", "import shop.words\n", "trains"),
+        ("def clean(x): return x\n", "import shop.words\n", "import shop.words\n", "both"),
+    ],
+)  # fmt: skip
+def test_a_definition_of_both_sides_is_called_on_the_sides_whose_code_calls_it(
+    words: str, train: str, serve: str, side: str
+) -> None:
+    files = {
+        "shop/words.py": words,
+        "shop/train.py": f"from sklearn.svm import SVC\nSVC().fit(a, b)\n{train}",
+        "shop/serve.py": f"import joblib\nfrom flask import Flask\njoblib.load('m').predict(x)\nFlask(__name__).route('/predict')\n{serve}",
+    }
+    facts, _, _ = examine(Tree.of(files), rule_pack())
+    (clean,) = facts.named(Kind.DEFINITION, ("clean",))
+    assert facts.trait(clean, "sides") == ("both",)
+    assert facts.trait(clean, "callers") == (side,)

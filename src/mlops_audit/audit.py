@@ -269,9 +269,10 @@ def examine(
     )
     sides = {home.get(path, path): side for path, side in reach.sides(training, serving).items()}
     uses = {home.get(path, path): used for path, used in reach.uses().items()}
+    own = ({home.get(path, path) for path in paths} for paths in (training, serving))
     problems += [_absent_module(fact) for fact in relocated(reach.failures.imports, home)]
     problems += [_absent_name(fact) for fact in relocated(reach.failures.unbound, home)]
-    return facts.told(sides, uses, Bodies(lent).beyond), problems, kinds
+    return facts.told(sides, uses, Bodies(lent, *own)), problems, kinds
 
 
 def relocated(facts: Iterable[Fact], home: Mapping[str, str]) -> list[Fact]:

@@ -6,6 +6,7 @@ import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import Protocol
 
 from mlops_audit.globs import conditions, globs, holds
 from mlops_audit.globs import matcher as matcher
@@ -173,11 +174,21 @@ CASELESS = frozenset({Kind.HEADING,
 # Traits that all facts of a file share.
 OF_THE_FILE = frozenset({"file", "imports", "calls", "sides", "uses"})
 # Traits that a fact may have without stating them.
-LENT = OF_THE_FILE | {"zone", "runs", "triggers", "masked", "heeded", "does", "leads"}
+LENT = OF_THE_FILE | {"zone", "runs", "triggers", "masked", "heeded", "does", "leads", "callers"}
 
 Where = Mapping[str, tuple[str, ...]]  # trait -> globs
-# What functions of the project call inside: asked for under names as they are called in a file.
-Beyond = Callable[[Iterable[str], str], tuple[str, ...]]
+
+
+class Bodies(Protocol):
+    """What is known of the insides of the project's functions; reach finds it out."""
+
+    def beyond(self, names: Iterable[str], path: str) -> tuple[str, ...]:
+        """What functions of the project call inside, under names as they are called in a file."""
+        ...
+
+    def callers(self, name: str, path: str, sides: Mapping[str, str]) -> str:
+        """The side on which a definition of a file is called."""
+        ...
 
 
 class Facts:
@@ -195,6 +206,7 @@ class Facts:
         sides     `trains`, `serves` or `both`: which side's files import its file, itself counted
         uses      the project's own files that its file imports or starts
         does      what the function of the project that it calls (or is) calls inside, through helpers
+        callers   (of a definition) `trains`, `serves` or `both`: the side on which it is called
         leads     (of a comparison) also what the project's functions call inside that it leads to
     """
 
@@ -213,9 +225,9 @@ class Facts:
         sides: Mapping[str, str] | None,
         uses: Mapping[str, tuple[str, ...]] | None,
         known: Names | None,
-        beyond: Beyond | None = None,
+        bodies: Bodies | None = None,
     ) -> None:
-        self.beyond = beyond
+        self.bodies = bodies
         self._known = known or Names()
         self.sides = sides or {}
         self.uses = uses or {}
@@ -239,13 +251,13 @@ class Facts:
 
     def where(self, kept: Callable[[Fact], bool]) -> Facts:
         """Those facts that a condition keeps."""
-        return self._made([fact for fact in self._all if kept(fact)], self.sides, self.uses, self.beyond)
+        return self._made([fact for fact in self._all if kept(fact)], self.sides, self.uses, self.bodies)
 
     def told(
-        self, sides: Mapping[str, str], uses: Mapping[str, tuple[str, ...]], beyond: Beyond | None = None
+        self, sides: Mapping[str, str], uses: Mapping[str, tuple[str, ...]], bodies: Bodies | None = None
     ) -> Facts:
         """The same facts where it is known which sides and which files use a file, and what functions do inside."""
-        told = self._made(self._all, sides, uses, beyond)
+        told = self._made(self._all, sides, uses, bodies)
         told._sorts = self._sorts
         return told
 
@@ -254,10 +266,10 @@ class Facts:
         in_order: list[Fact],
         sides: Mapping[str, str],
         uses: Mapping[str, tuple[str, ...]],
-        beyond: Beyond | None,
+        bodies: Bodies | None,
     ) -> Facts:
         made = Facts.__new__(Facts)
-        made._index(in_order, sides, uses, self._known, beyond)
+        made._index(in_order, sides, uses, self._known, bodies)
         return made
 
     def of(self, kind: Kind) -> Sequence[Fact]:
@@ -334,12 +346,17 @@ class Facts:
             return self._names_in(fact.site.path, Kind.CALL)
         if name == "sides":
             return values(self.sides.get(fact.site.path))
+        if name == "callers":
+            side = self.sides.get(fact.site.path)
+            if side != "both" or self.bodies is None:
+                return values(side)
+            return (self.bodies.callers(fact.name, fact.site.path, self.sides),)
         if name in ("does", "leads"):
             stated = values(fact.traits.get("calls_inside" if name == "does" else "leads"))
-            if self.beyond is None:
+            if self.bodies is None:
                 return stated
             asked = (fact.name,) if name == "does" and fact.kind is Kind.CALL else stated
-            return (*stated, *self.beyond(asked, fact.site.path)) if asked else ()
+            return (*stated, *self.bodies.beyond(asked, fact.site.path)) if asked else ()
         return self.uses.get(fact.site.path, ())
 
     def _names_in(self, path: str, kind: Kind) -> tuple[str, ...]:

@@ -200,7 +200,7 @@ def the_order_of_facts_changes_nothing(example: Example, aspect: Aspect, rule: R
     kinds = frozenset(aspect.applies_to)
     one, other = (
         judge(aspect, rule, facts, kinds),
-        judge(aspect, rule, Facts(reversed(list(facts))).told(facts.sides, facts.uses, facts.beyond), kinds),
+        judge(aspect, rule, Facts(reversed(list(facts))).told(facts.sides, facts.uses, facts.bodies), kinds),
     )
     same = [(e.signal, e.fact.site) for e in one.evidence] == [
         (e.signal, e.fact.site) for e in other.evidence

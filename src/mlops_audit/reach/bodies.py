@@ -1,22 +1,29 @@
-"""What the project's own functions do when they are called: the names called in their bodies, through their helpers."""
+"""What the project's own functions do inside when they are called, and on which side somebody calls them."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from mlops_audit.facts import Fact, Kind, Zone, values
 
+WORD = re.compile(r"[A-Za-z_]\w*")
 DEPTH = 3  # helpers of helpers; what lies deeper says little about the call
 
 
 class Bodies:
     """The bodies of functions and methods, by their last name: asked only for the calls that a rule looks at."""
 
-    def __init__(self, facts: Iterable[Fact]) -> None:
+    def __init__(
+        self, facts: Sequence[Fact], training: Collection[str] = (), serving: Collection[str] = ()
+    ) -> None:
+        self._training, self._serving = training, serving  # files that do so themselves
         self._known: dict[tuple[str, str], tuple[str, ...]] = {}
         self._bodies: dict[str, list[tuple[str, str, tuple[str, ...]]]] = defaultdict(list)
         self._imported: dict[str, set[str]] = defaultdict(set)
+        self._calls = [fact for fact in facts if fact.kind is Kind.CALL and fact.zone is not Zone.TEST]
+        self._called_at: dict[str, list[tuple[str, str, str]]] = {}
         for fact in facts:
             if fact.kind is Kind.IMPORT:
                 self._imported[fact.site.path].add(fact.name)
@@ -34,6 +41,68 @@ class Bodies:
     def beyond(self, names: Iterable[str], path: str) -> tuple[str, ...]:
         """What functions of the project call inside, asked for under names as they are called in a file."""
         return tuple(dict.fromkeys(inner for name in names for inner in self._inside(name, path)))
+
+    def callers(self, name: str, path: str, sides: Mapping[str, str]) -> str:
+        """On which side a function, method or class of a file is called: `trains`, `serves` or `both`.
+
+        A call in a file of both sides counts for the side on which the function around it is called; where nobody
+        calls that, for what the file does itself. What nobody calls by its name may be called by a framework on both.
+        """
+        found: set[str] = set()
+        seen = {(name, path)}
+        stack = [(name, path)]
+        while stack:
+            asked, home = stack.pop()
+            sites = [site for site in self._sites(asked, home) if site[0] in sides]
+            if not sites and len(seen) > 1:
+                found.add(self._itself(home))
+            for place, around in sites:
+                if sides[place] != "both":
+                    found.add(sides[place])
+                elif not around:
+                    found.add(self._itself(place))
+                elif (around, place) not in seen:
+                    seen.add((around, place))
+                    stack.append((around, place))
+        return next(iter(found)) if len(found) == 1 else "both"
+
+    def _itself(self, path: str) -> str:
+        trains, serves = path in self._training, path in self._serving
+        return "both" if trains is serves else "trains" if trains else "serves"
+
+    def _sites(self, name: str, path: str) -> Iterator[tuple[str, str]]:
+        """Where a definition is called or handed over: the files, and the functions around."""
+        if not self._called_at:
+            self._index_calls()
+        owner, _, last = name.rpartition(".")
+        if last.startswith("__"):
+            owner, last = "", owner
+        home = _module(path)
+        for place, around, called in self._called_at.get(last, ()):
+            receiver = called.rpartition(".")[0]
+            if not called:  # handed over by its name alone
+                theirs = place == path or any(i.endswith(f".{last}") for i in self._imported[place])
+            elif owner:
+                theirs = receiver.rpartition(".")[2] == owner or receiver.partition(".")[0] in ("self", "?")
+                theirs = theirs or "." not in receiver
+            elif not receiver:
+                theirs = place == path
+            else:
+                theirs = f".{home}".endswith(f".{receiver}") or f".{home}.".find(f".{receiver}.") >= 0
+            if theirs:
+                yield place, around
+
+    def _index_calls(self) -> None:
+        for fact in self._calls:
+            around = next(iter(values(fact.traits.get("function"))), "")
+            place = fact.site.path
+            self._called_at.setdefault(fact.name.rpartition(".")[2], []).append((place, around, fact.name))
+            for trait, value in fact.traits.items():
+                if trait.endswith("=") or trait.isdigit():
+                    for text in values(value):
+                        if len(text) < 100:
+                            for word in WORD.findall(text):
+                                self._called_at.setdefault(word, []).append((place, around, ""))
 
     def _inside(self, name: str, path: str) -> tuple[str, ...]:
         if name.rpartition(".")[2] not in self._bodies:
