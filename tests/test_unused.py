@@ -80,3 +80,36 @@ def test_in_a_library_whose_modules_use_each_other_little_none_is_unused() -> No
 def test_configuration_that_nothing_loads_is_unused(files: dict[str, str], found: set[str]) -> None:
     facts, _, _ = examine(Tree.of(files), Pack((), ()))
     assert {fact.site.path for fact in facts.of(Kind.SETTING) if "unused" in fact.traits} == found
+
+
+ALERTS = "groups:\n  - name: a\n    rules:\n      - alert: Slow\n        expr: latency > 1\n"
+SCRAPES = "scrape_configs:\n  - job_name: api\n    static_configs: [{targets: [api]}]\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "unused"),
+    [
+        ({"monitoring/alerts.yml": ALERTS}, False),
+        ({"monitoring/alerts.yml": ALERTS, "monitoring/prometheus.yml": SCRAPES}, True),
+        (
+            {
+                "monitoring/alerts.yml": ALERTS,
+                "monitoring/prometheus.yml": f"rule_files: [/etc/prometheus/*.yml]\n{SCRAPES}",
+            },
+            False,
+        ),
+        (
+            {
+                "monitoring/alerts.yml": ALERTS,
+                "monitoring/prometheus.yml": f"rule_files:\n  - other.yml\n{SCRAPES}",
+            },
+            True,
+        ),
+    ],
+)
+def test_alerts_that_the_own_prometheus_does_not_take_in_are_unused(
+    files: dict[str, str], unused: bool
+) -> None:
+    facts, _, _ = examine(Tree.of(files), Pack((), ()))
+    alert = next(fact for fact in facts.of(Kind.RESOURCE) if fact.name == "alert")
+    assert ("unused" in alert.traits) is unused

@@ -11,7 +11,7 @@ from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zo
 from mlops_audit.reach.failures import failures
 from mlops_audit.reach.launch import Repository, is_module_name, targets_of_command, targets_of_name
 from mlops_audit.reach.uncalled import uncalled
-from mlops_audit.reach.unloaded import unloaded
+from mlops_audit.reach.unloaded import unasked_alerts, unloaded
 from mlops_audit.reach.unused import unused
 
 WORD = re.compile(r"[A-Za-z_]\w*")
@@ -68,7 +68,7 @@ class Reach:
         imports = {
             path: tuple(edges) for path, edges in self._imports.items() if path not in self.failures.files
         }
-        self._unused = unused(facts, imports, run) | unloaded(facts)
+        self._unused = unused(facts, imports, run) | unloaded(facts) | unasked_alerts(facts)
         self._uncalled = uncalled(facts)
 
     def _add_import(self, fact: Fact) -> None:

@@ -49,6 +49,31 @@ def _folders(path: str) -> set[str]:
     return {"/".join(parts[:end]) for end in range(1, len(parts) + 1)} | set(parts)
 
 
+def unasked_alerts(facts: Sequence[Fact]) -> frozenset[str]:
+    """The files of Prometheus rules that no `rule_files` of the repository's own Prometheus takes in.
+
+    Only where such a Prometheus is configured here: one that stands elsewhere may take them.
+    """
+    scraping = {
+        fact.site.path
+        for fact in facts
+        if fact.kind is Kind.SETTING and fact.zone is Zone.SOURCE and fact.name.startswith("scrape_configs")
+    }
+    if not scraping:
+        return frozenset()
+    taken = [
+        value.rpartition("/")[2]
+        for fact in facts
+        if fact.kind is Kind.SETTING and fact.site.path in scraping and fact.name == "rule_files"
+        for value in values(fact.traits.get("value"))
+    ]
+    takes = matcher(tuple(taken))
+    rules = {
+        fact.site.path for fact in facts if fact.kind is Kind.SETTING and fact.name == "groups.rules.alert"
+    }
+    return frozenset(path for path in rules if not takes(path.rpartition("/")[2]))
+
+
 def _is_named(path: str, said: str) -> bool:
     stem = path.rpartition("/")[2].rpartition(".")[0]
     if stem in said:
