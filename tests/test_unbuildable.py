@@ -13,6 +13,7 @@ SETUP = 'from setuptools import setup\n\nsetup(name="a", install_requires=open("
 HATCH = '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n\n[project]\nname = "a"\nreadme = "README.md"\n'
 PROJECT = {"setup.py": SETUP, "requirements.txt": "numpy==1.26.4\n", "src/a.py": "A = 1\n"}
 STRICT = {"pyproject.toml": HATCH, "README.md": "# A\n", "src/a.py": "A = 1\n"}
+MODULES = {f"src/part_{n}.py": f"A = {n}\n" for n in range(16)}
 START = "FROM python:3.12-slim\nWORKDIR /app\n"
 
 
@@ -45,7 +46,7 @@ def test_a_strict_backend_without_its_readme_fails() -> None:
 
 
 def test_a_copied_list_of_which_there_is_no_trace_fails() -> None:
-    assert is_dead({"src/a.py": "A = 1\n", "Dockerfile": START + "COPY requirements.txt .\nCOPY src .\n"})
+    assert is_dead({**MODULES, "Dockerfile": START + "COPY requirements.txt .\nCOPY src .\n"})
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_a_copied_list_of_which_there_is_no_trace_fails() -> None:
         {**PROJECT, "setup.py": SETUP.replace("open(", "open_or_nothing("), "Dockerfile": START + "COPY setup.py src ./\nRUN pip install .\n"},
         {**STRICT, "Dockerfile": START + "COPY pyproject.toml README.md src ./\nRUN pip install .\n"},
         {**STRICT, "pyproject.toml": HATCH.replace("hatchling.build", "setuptools.build_meta"), "Dockerfile": START + "COPY pyproject.toml src ./\nRUN pip install .\n"},
-        {"src/a.py": "A = 1\n", "Makefile": "lock:\n\tuv export -o requirements.txt\n", "Dockerfile": START + "COPY requirements.txt .\nCOPY src .\n"},
+        {**MODULES, "Makefile": "lock:\n\tuv export -o requirements.txt\n", "Dockerfile": START + "COPY requirements.txt .\nCOPY src .\n"},
     ],
 )  # fmt: skip
 def test_a_build_that_has_what_it_reads_is_alive(files: dict[str, str]) -> None:

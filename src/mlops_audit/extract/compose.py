@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from mlops_audit.dockerfile import substitute
-from mlops_audit.facts import Fact, Site
+from mlops_audit.facts import Fact, Site, TraitValue
 from mlops_audit.parse import Node, yaml
 from mlops_audit.resources import attributes, beside, command, image, resource
 from mlops_audit.shell import commands
@@ -40,7 +40,7 @@ def _service(path: str, name: str, service: Node, line: int) -> Iterator[Fact]:
     off = service.at("scale") == "0" or service.at("deploy", "replicas") == "0"
     triggers = "continuous" if always else None
     yield resource(
-        "service", Site(path, line), "compose", attributes(service), id=name, unit=unit,
+        "service", Site(path, line), "compose", {**_environment(service), **attributes(service)}, id=name, unit=unit,
         runs=(dockerfile,) if dockerfile else None, triggers=triggers, enabled="no" if off else None,
     )  # fmt: skip
     reference = substitute(service.at("image"), {})
@@ -54,6 +54,13 @@ def _service(path: str, name: str, service: Node, line: int) -> Iterator[Fact]:
         directory = _directory(path, service, context)
         for found in commands(script, service.line_of(key), directory):
             yield command(path, found, unit, "compose", entry="yes", triggers=triggers)
+
+
+def _environment(service: Node) -> dict[str, TraitValue]:
+    """The variables that a list of `NAME=value` sets, under the paths that a mapping of them has."""
+    given = service.get("environment")
+    pairs = [item.text.partition("=") for item in (given.list if given is not None else []) if item.text]
+    return {f"environment.{name.strip()}": value for name, sign, value in pairs if sign and name.strip()}
 
 
 def _build(path: str, service: Node) -> tuple[str, str]:

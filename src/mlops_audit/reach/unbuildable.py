@@ -13,6 +13,8 @@ OPENS = frozenset({"open", "io.open", "codecs.open"})
 # Backends that stop where the readme that the project names is not there; setuptools only warns.
 STRICT_BACKENDS = ("hatchling", "poetry.core", "flit", "uv_build", "pdm.backend")
 README = ("project.readme", "project.readme.file", "tool.poetry.readme")
+# A tree of fewer files is an excerpt, in which a file that is not there says nothing.
+ENOUGH = 16
 # Files that a person writes and tracks: a build that copies one of which there is no trace has nothing to copy.
 WRITTEN_BY_HAND = re.compile(r"(?:requirements[^/]*\.(?:txt|in)|setup\.(?:py|cfg)|pyproject\.toml|pipfile|environment\.ya?ml|[^/]+\.py)$", re.IGNORECASE)  # fmt: skip
 
@@ -88,6 +90,8 @@ def _without_sources(facts: Iterable[Fact]) -> set[str]:
             copied += [(fact.site.path, source) for source in values(fact.traits.get("copies"))]
         elif fact.kind is Kind.COMMAND and fact.traits.get("system") != "docker":
             said.append(fact.name)
+    if len(tracked) < ENOUGH:
+        return set()
     asked = {
         (path, name)
         for path, source in copied
