@@ -376,7 +376,7 @@ class _Sort:
     def __init__(self, facts: list[Fact], sort: tuple[Kind, frozenset[Zone]], known: Names) -> None:
         self.all, self._sort, self._known = facts, sort, known
         self._names: dict[str, list[int]] | None = None
-        self._stating: dict[str, list[int]] | None = None
+        self._stating: dict[str, list[Fact]] | None = None
 
     def stating(self, traits: Sequence[str]) -> list[Fact]:
         """Those that state the rarest of some traits, in order."""
@@ -392,7 +392,10 @@ class _Sort:
         return min([self._stating.get(trait, []) for trait in traits], key=len)
 
     def among(self, facts: list[Fact], patterns: tuple[str, ...]) -> list[Fact]:
-        """Those of some of them whose name matches any of the globs, in order."""
+        """Those of some of them whose name matches any of the globs, in order.
+
+        Of more than SOME that share a trait others come along, where names tell sooner: the trait is still to be asked.
+        """
         if not facts or patterns == ("*",):
             return facts
         if len(facts) <= FEW:
@@ -400,12 +403,12 @@ class _Sort:
             return [fact for fact in facts if matches(fact.name)]
         names = self._by_name()
         answering = self._known.answering(self._sort, patterns)
-        if facts is not self.all:
+        if facts is not self.all and len(facts) <= max(SOME, len(answering)):
             return [fact for fact in facts if fact.name in answering]
         fewer, more = (names, answering) if len(names) < len(answering) else (answering, names)
         found = [number for name in fewer if name in more for number in names[name]]
         found.sort()
-        return [facts[number] for number in found]
+        return [self.all[number] for number in found]
 
     def _by_name(self) -> dict[str, list[int]]:
         if self._names is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
 from mlops_audit.reach.failures import failures
@@ -88,28 +88,33 @@ class Reach:
 
     def _add_definitions(self, facts: Sequence[Fact]) -> None:
         """Inside a file: the whole runs its top level and every definition; a definition runs those that it names."""
-        defined: dict[str, set[str]] = defaultdict(set)
-        used: dict[tuple[str, str], set[str]] = defaultdict(set)
+        defined: dict[str, dict[str, None]] = defaultdict(dict)
+        called: dict[tuple[str, str], set[str]] = defaultdict(set)
+        texts: dict[tuple[str, str], list[str]] = defaultdict(list)  # in which a definition names others
         for fact in facts:
             if fact.kind is Kind.DEFINITION:
                 name = fact.name.partition(".")[0]
-                defined[fact.site.path].add(name)
-                used[fact.site.path, name].update(values(fact.traits.get("calls_inside")))
+                defined[fact.site.path][name] = None
+                names = values(fact.traits.get("calls_inside"))
+                called[fact.site.path, name].update([call.partition(".")[0] for call in names])
             elif fact.kind is Kind.CALL and "function" in fact.traits:
                 name = values(fact.traits["function"])[0].partition(".")[0]
-                arguments = (
-                    v for trait, value in fact.traits.items() if _is_argument(trait) for v in values(value)
-                )
-                used[fact.site.path, name].update(word for text in arguments for word in WORD.findall(text))
-        for path in {*defined, *(fact.site.path for fact in facts if fact.kind is Kind.IMPORT)}:
+                into = texts[fact.site.path, name]
+                for trait, value in fact.traits.items():
+                    if trait[-1:] == "=" or trait.isdigit():
+                        into.extend(values(value))
+        importing = (fact.site.path for fact in facts if fact.kind is Kind.IMPORT)
+        for path in dict.fromkeys([*defined, *importing]):
             here = Link(Site(path), "")
             self._edges[path].setdefault(_part(path), Edge(_part(path), here))
             for name in defined[path]:
                 self._edges[path].setdefault(_part(path, name), Edge(_part(path, name), here))
-                for other in {word.partition(".")[0] for word in used[path, name]} & defined[path] - {name}:
-                    self._edges[_part(path, name)].setdefault(
-                        _part(path, other), Edge(_part(path, other), here)
-                    )
+                named = called[path, name].union(WORD.findall("\n".join(texts[path, name])))
+                for other in defined[path]:
+                    if other in named and other != name:
+                        self._edges[_part(path, name)].setdefault(
+                            _part(path, other), Edge(_part(path, other), here)
+                        )
 
     def _add_automation(self, fact: Fact) -> None:
         unit = unit_of(fact)
@@ -200,17 +205,21 @@ class Reach:
         and those of modules that nothing uses, or of configuration that nothing loads, are unused."""
         lent = []
         for fact in facts:
+            path, traits = fact.site.path, fact.traits
             unit = unit_of(fact)
             reached = self._reached.get(unit)
-            if reached is None and unit == fact.site.path:
+            if reached is None and unit == path:
                 reached = self._reached.get(_part(unit, _definition(fact)))
-            if self.failures.holds(fact) and "dead" not in fact.traits and fact.kind is not Kind.FILE:
-                fact = replace(fact, traits={**fact.traits, "dead": "yes"})
-            if fact.site.path in self._unused and fact.kind is not Kind.FILE:
-                fact = replace(fact, traits={**fact.traits, "unused": "yes"})
-            if fact.kind is Kind.DEFINITION and fact.site in self._uncalled:
-                fact = replace(fact, traits={**fact.traits, "uncalled": "yes"})
-            lent.append(fact if reached is None else replace(fact, reached=reached))
+            if fact.kind is not Kind.FILE:
+                if "dead" not in traits and self.failures.holds(fact):
+                    traits = {**traits, "dead": "yes"}
+                if path in self._unused:
+                    traits = {**traits, "unused": "yes"}
+                if fact.kind is Kind.DEFINITION and fact.site in self._uncalled:
+                    traits = {**traits, "uncalled": "yes"}
+            if reached is not None or traits is not fact.traits:
+                fact = Fact(fact.kind, fact.name, fact.site, traits, fact.zone, reached or fact.reached)
+            lent.append(fact)
         return lent
 
     def sides(self, training: Iterable[str], serving: Iterable[str]) -> Mapping[str, str]:
@@ -262,8 +271,9 @@ class Reach:
 def unit_of(fact: Fact) -> str:
     """The unit that a fact belongs to: its own, else its file. What a container runs when started is a unit apart
     from what its build runs."""
-    unit = next(iter(values(fact.traits.get("unit"))), fact.site.path)
-    return f"{fact.site.path}#entry" if "entry" in fact.traits and "#" not in unit else unit
+    traits = fact.traits
+    unit = next(iter(values(traits["unit"])), fact.site.path) if "unit" in traits else fact.site.path
+    return f"{fact.site.path}#entry" if "entry" in traits and "#" not in unit else unit
 
 
 def _path(unit: str) -> str:
@@ -282,10 +292,6 @@ def _definition(fact: Fact) -> str:
         fact.name if fact.kind is Kind.DEFINITION else next(iter(values(fact.traits.get("function"))), "")
     )
     return inside.partition(".")[0]
-
-
-def _is_argument(trait: str) -> bool:
-    return trait.endswith("=") or trait.isdigit()
 
 
 def _rank(triggers: Iterable[str]) -> int:

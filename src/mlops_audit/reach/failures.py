@@ -41,7 +41,9 @@ class Failures:
         """Whether a fact stands in code that fails."""
         if fact.site.path in self.files or (fact.kind is Kind.PIPELINE and fact.site in self.deployments):
             return True
-        return any((fact.site.path, name) in self.functions for name in values(fact.traits.get("function")))
+        if not self.functions or "function" not in fact.traits:
+            return False
+        return any((fact.site.path, name) in self.functions for name in values(fact.traits["function"]))
 
 
 def failures(
