@@ -23,6 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "cli.words cli.codes",
         "changes.trend_report",
         "verify check formats.rule_pages changes.sides changes.trend",
+        "changes.states",
         "__init__",
         "config.shown",
         "audit config",

@@ -16,13 +16,15 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft202012Validator
 
-from mlops_audit.audit import NothingToAudit, audit, rule_pack
+from mlops_audit.audit import Asked, NothingToAudit, audit, rule_pack
+from mlops_audit.cache import Cache
 from mlops_audit.catalogue import data_folder
-from mlops_audit.changes import trend_report
+from mlops_audit.changes import states, trend_report
 from mlops_audit.changes.trend import Choice, trend
 from mlops_audit.changes.trend_report import document_of, read, render, sparkline
 from mlops_audit.memory import Memory
 from mlops_audit.repository import RepositoryError
+from mlops_audit.rules import Pack
 
 PACK = rule_pack(())
 BY_MONTH = Choice()
@@ -363,3 +365,129 @@ def test_an_audit_shows_a_trend_in_its_page(history: History, tmp_path: Path) ->
     ran = program("audit", history.root, "--format", "html", "--trend", file)
     assert ran.returncode == 2
     assert "is no trend: no schema_version '1.0'" in ran.stderr
+
+
+# -------------------------------------------------------------------------------------------------- time and memory
+
+
+class Hours:
+    """A budget that is spent after it was asked some times."""
+
+    seconds = 90.0
+
+    def __init__(self, asked: int) -> None:
+        self.left = asked
+
+    @property
+    def over(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def audits_of(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    seen: list[str] = []
+    examine = states.examine
+    monkeypatch.setattr(
+        states, "examine", lambda tree, *more: (seen.append(tree.commit), examine(tree, *more))[1]
+    )
+    return seen
+
+
+def test_a_second_trend_audits_nothing_and_says_the_same(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, seen = Cache(str(tmp_path / "kept")), audits_of(monkeypatch)
+    first = trend(history.root, PACK, cache=kept)
+    assert seen
+    seen.clear()
+    assert document_of(trend(history.root, PACK, cache=kept)) == document_of(first)
+    assert seen == []
+    new = history.commit("2024-06-03", {"Dockerfile": DOCKERFILE})
+    assert trend(history.root, PACK, cache=kept).changes[-1].commit.id == new
+    assert seen == [new]
+
+
+def test_what_is_asked_otherwise_is_audited_anew(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, seen = Cache(str(tmp_path / "kept")), audits_of(monkeypatch)
+    trend(history.root, PACK, Choice(last=1), cache=kept)
+    for more in ({"exclude": ["notes.md"]}, {"asked": Asked({"deploy/containerization": "none"})},
+                 {"asked": Asked(weights={"data/lineage": 3})}):  # fmt: skip
+        seen.clear()
+        trend(history.root, PACK, Choice(last=1), cache=kept, **more)
+        assert len(seen) == 1, more
+    fewer = Pack(tuple(rule for rule in PACK.rules if rule.id != "data/lineage"), PACK.kinds)
+    assert (
+        "data/lineage" not in trend(history.root, fewer, Choice(last=1), cache=kept).points[0].state.verdicts
+    )
+
+
+def test_words_of_documents_that_no_rule_asks_for_take_no_further_audit(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = audits_of(monkeypatch)
+    found = trend(history.root, PACK, Choice("commit"))
+    assert found.audits == 20
+    assert len(seen) < 10
+    for point in found.points[1:]:
+        assert point.state.score == audit(history.root, point.commit.id).score
+
+
+@pytest.mark.parametrize("files", [{"train.py": TRAIN + "\nmodel.predict(x)\n"}, {"README.md": "# Shop\n\n## Limitations\n\nIt sees one shop.\n"},
+                                   {"new.png": "x"}, {"requirements.txt": "scikit-learn==1.5.0\n"}])  # fmt: skip
+def test_whatever_could_change_a_verdict_is_audited(
+    history: History, monkeypatch: pytest.MonkeyPatch, files: dict[str, str | None]
+) -> None:
+    seen = audits_of(monkeypatch)
+    new = history.commit("2024-05-02", files)
+    trend(history.root, PACK, Choice("commit", last=2))
+    assert new in seen
+    assert len(seen) == 2
+
+
+def test_when_the_time_is_over_the_latest_points_are_there_and_the_rest_is_said_to_be_left_out(
+    history: History,
+) -> None:
+    found = trend(history.root, PACK, budget=Hours(2))
+    assert [point.commit.id for point in found.points] == [history.made[n] for n in (17, 18, 19)]
+    assert found.left_out is not None
+    assert found.left_out.points == 2
+    for format in ("terminal", "markdown", "html"):
+        text = " ".join(render(found, format).split())
+        assert (
+            "The time limit of 90 seconds was over: the 2 oldest of the chosen commits were not looked"
+            in text
+        )
+    schema = json.loads((data_folder("reports") / "trend.schema.json").read_text())
+    Draft202012Validator(schema).validate(document_of(found))
+
+
+def test_a_change_that_there_was_no_time_to_search_for_is_named_by_the_commit_it_had_happened_by(
+    history: History,
+) -> None:
+    found = trend(history.root, PACK, budget=Hours(4))
+    assert found.left_out is not None
+    assert found.left_out.points == 0
+    assert found.left_out.stretches > 0
+    appeared = next(c for c in found.changes if c.aspect == "deploy/containerization")
+    assert (appeared.event, appeared.exact, appeared.commit.id) == ("appeared", False, history.made[17])
+    assert "the commit that made a change was not searched for" in " ".join(
+        render(found, "terminal", width=200).split()
+    )
+
+
+def test_a_run_that_ran_out_of_time_is_gone_on_with(history: History, tmp_path: Path) -> None:
+    kept = Cache(str(tmp_path / "kept"))
+    runs = [trend(history.root, PACK, budget=Hours(1), cache=kept) for _ in range(12)]
+    assert runs[0].left_out is not None
+    assert runs[-1].left_out is None
+    assert document_of(runs[-1]) == document_of(trend(history.root, PACK))
+
+
+def test_a_file_that_is_too_large_to_read_leaves_what_an_audit_leaves(history: History) -> None:
+    history.commit("2024-06-01", {"more.py": "# " + "x" * 6_000_000 + "\n"})
+    (point,) = trend(history.root, PACK, Choice(last=1)).points
+    alone = audit(history.root, point.commit.id)
+    assert "unknown" in point.state.verdicts.values()
+    assert point.state.verdicts == {f.aspect.id: f.verdict.value for f in alone.findings}

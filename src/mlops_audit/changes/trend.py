@@ -3,36 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timezone
 from itertools import pairwise
 from pathlib import Path
 
 from mlops_audit import catalogue
-from mlops_audit.audit import MACHINE_LEARNING, PROFILES, Asked, NothingToAudit, examine, findings
-from mlops_audit.memory import Memory
-from mlops_audit.repository import Commit, Objects, Repository, RepositoryError, first_parents, tagged
+from mlops_audit.audit import Asked, NothingToAudit
+from mlops_audit.budget import ENDLESS, Budget
+from mlops_audit.cache import NOTHING_KEPT, Cache
+from mlops_audit.changes.states import RANKS, State, States
+from mlops_audit.repository import Commit, Repository, RepositoryError, first_parents, tagged
 from mlops_audit.rules import Pack
-from mlops_audit.score import disable, maturity, pillar_score, score, verdicts, weigh
-from mlops_audit.tree import Tree
 
 EVERY = ("month", "week", "commit")
-RANKS: Mapping[str, int] = {"na": 0, "missing": 0, "unknown": 0, "partial": 1, "pass": 2}
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What the audit of a commit says: `level` and scores are None where there is no machine learning to audit."""
-
-    level: int | None = None
-    score: float | None = None
-    pillars: Mapping[str, float | None] = field(default_factory=dict)
-    verdicts: Mapping[str, str] = field(default_factory=dict)
-    files: int = 0
-
-    def rank(self, aspect: str) -> int:
-        return RANKS[self.verdicts.get(aspect, "missing")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +55,21 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What the time was too short for: chosen commits (the oldest of them) that nobody looked at, and stretches of the
+    history inside which a change was not searched for."""
+
+    seconds: float
+    points: int = 0
+    stretches: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Trend:
-    """The history of a repository at chosen points, oldest first, and what changed between them, in that order."""
+    """The history of a repository at chosen points, oldest first, and what changed between them, in that order.
+
+    `audits` are the commits whose state was asked for, by an audit now or one that was kept.
+    """
 
     project: str
     head: str
@@ -81,6 +79,7 @@ class Trend:
     commits: int
     audits: int
     shallow: bool
+    left_out: LeftOut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +107,14 @@ def trend(
     exclude: Sequence[str] = (),
     asked: Asked = Asked(),  # noqa: B008 (frozen)
     progress: Progress = lambda done, expected: None,
+    budget: Budget = ENDLESS,
+    cache: Cache = NOTHING_KEPT,
 ) -> Trend:
     """The history that leads to `rev`, read from git objects along the first parents of merges.
 
     All commits are audited by the same rules and configuration, so that only the repository changes; waivers and
-    baselines change no verdict here. Raises RepositoryError, and NothingToAudit where no chosen commit holds anything.
+    baselines change no verdict here. Once the budget is spent nothing more is audited; what was found out stays in the
+    cache, so that the next run goes on from there. Raises RepositoryError, and NothingToAudit where no chosen commit holds anything.
     """
     root = Path(os.path.realpath(root))
     repository = Repository.at(root)
@@ -137,14 +139,32 @@ def trend(
             chosen, whole = chosen[-choice.last :], False
         if not chosen:
             raise NothingToAudit(f"no commit to look at: {choice} gives none")
-        audits = _Audits(repo, root.name.removesuffix(".git") or "repository", pack, exclude, asked, progress)
-        audits.expected = len(chosen)
-        points = [Point(commit, tuple(names.get(commit.id, ())), audits.of(commit)) for commit in chosen]
-        if all(point.state.level is None for point in points):
-            raise NothingToAudit("nothing to audit: no sign of machine learning at any of the chosen commits")
-        changes = _changes(line, chosen, audits, whole)
+        name = root.name.removesuffix(".git") or "repository"
+        search = _Search(States(repo, root, name, pack, exclude, asked, cache), budget, progress)
+        try:
+            seen = search.last_of(chosen)
+            points = [Point(commit, tuple(names.get(commit.id, ())), search.state(commit)) for commit in seen]
+            if all(point.state.level is None for point in points):
+                raise NothingToAudit(
+                    "nothing to audit: no sign of machine learning at any of the chosen commits"
+                )
+            changes = search.changes(line, seen, whole and len(seen) == len(chosen))
+        finally:
+            search.states.close()
+        missed = len(chosen) - len(seen)
+        left_out = (
+            LeftOut(budget.seconds or 0, missed, search.stretches) if missed or search.stretches else None
+        )
         return Trend(
-            audits.name, head, str(choice), points, changes, len(line), audits.done, repository.shallow
+            name,
+            head,
+            str(choice),
+            points,
+            changes,
+            len(line),
+            search.states.known,
+            repository.shallow,
+            left_out,
         )
 
 
@@ -160,77 +180,66 @@ def _periods(line: Sequence[Commit], every: str) -> list[Commit]:
     return list(last.values())
 
 
-class _Audits:
-    """Audits commits of one repository, each tree once, with one memory."""
+class _Search:
+    """Looks at commits while there is time: first the chosen ones, from the latest on, then those between them."""
 
-    def __init__(
-        self, repo: Objects, name: str, pack: Pack, exclude: Sequence[str], asked: Asked, progress: Progress
-    ) -> None:
-        self.name = name
-        self.done = self.expected = 0
-        self._repo, self._pack, self._exclude, self._asked = repo, pack, exclude, asked
-        self._progress = progress
-        self._memory = Memory()
-        self._known: dict[str, State] = {}
+    def __init__(self, states: States, budget: Budget, progress: Progress) -> None:
+        self.states, self._budget, self._progress = states, budget, progress
+        self.stretches = 0
+        self._waiting = 0
 
-    def of(self, commit: Commit) -> State:
-        if commit.tree not in self._known:
-            self._progress(self.done, max(self.expected, self.done + 1))
-            self._known[commit.tree] = self._audit(commit)
-            self.done += 1
-            self._progress(self.done, max(self.expected, self.done))
-        return self._known[commit.tree]
+    def state(self, commit: Commit) -> State:
+        self._progress(self.states.known, self.states.known + max(self._waiting, 1))
+        return self.states.of(commit)
 
-    def _audit(self, commit: Commit) -> State:
-        tree = Tree.of_commit(self._repo, commit.id, self.name, self._exclude)
-        facts, _, kinds = examine(tree, self._pack, self._memory)
-        if not MACHINE_LEARNING & set(kinds):
-            return State(files=len(tree.files))
-        if self._asked.profile in PROFILES:
-            kinds = {**kinds, PROFILES[self._asked.profile]: ()}
-        found = weigh(disable(findings(facts, kinds, self._pack), self._asked.disabled), self._asked.weights)
-        standard = catalogue.load()
-        return State(
-            maturity(verdicts(found), standard.levels).level.level,
-            score(found),
-            {pillar.id: pillar_score(found, pillar.id) for pillar in standard.pillars},
-            {finding.aspect.id: finding.verdict.value for finding in found},
-            len(tree.files),
-        )
+    def last_of(self, chosen: Sequence[Commit]) -> list[Commit]:
+        """Those of the chosen commits that there is time for, oldest first; the latest is looked at in any case."""
+        found: list[Commit] = []
+        for commit in reversed(chosen):
+            if found and not self.states.has(commit) and self._budget.over:
+                break
+            self._waiting = len(chosen) - len(found)
+            self.state(commit)
+            found.append(commit)
+        return found[::-1]
 
+    def changes(self, line: Sequence[Commit], chosen: Sequence[Commit], whole: bool) -> list[Change]:
+        """What changed from each chosen commit to the next; before the first of a whole history there was nothing."""
+        places = {commit.id: number for number, commit in enumerate(line)}
+        found: list[list[Change]] = []
+        for before, after in reversed(list(pairwise(chosen))):  # the latest first, while there is time
+            here, there = places.get(before.id), places.get(after.id)
+            if here is not None and there is not None and here < there:
+                found.append(self._bisected(line, here, there))
+            else:
+                found.append(_differences(self.state(before), self.state(after), after, exact=False))
+        if whole:
+            found.append(self._bisected(line, -1, places[chosen[0].id]))
+        return [change for changes in reversed(found) for change in changes]
 
-def _changes(line: Sequence[Commit], chosen: Sequence[Commit], audits: _Audits, whole: bool) -> list[Change]:
-    """What changed from each chosen commit to the next; before the first of a whole history there was nothing."""
-    places = {commit.id: number for number, commit in enumerate(line)}
-    found: list[Change] = []
-    if whole:
-        found.extend(_bisected(line, -1, places[chosen[0].id], audits))
-    for before, after in pairwise(chosen):
-        here, there = places.get(before.id), places.get(after.id)
-        if here is not None and there is not None and here < there:
-            found.extend(_bisected(line, here, there, audits))
-        else:
-            found.extend(_differences(audits.of(before), audits.of(after), after, exact=False))
-    return found
+    def _bisected(self, line: Sequence[Commit], low: int, high: int) -> list[Change]:
+        """The changes between two places of the line, each at the commit that made it.
 
-
-def _bisected(line: Sequence[Commit], low: int, high: int, audits: _Audits) -> Iterator[Change]:
-    """The changes between two places of the line, each at the commit that made it.
-
-    Halves whose ends agree are taken as unchanged: what came and went again inside one is not seen.
-    """
-    stack = [(low, high)]
-    while stack:
-        here, there = stack.pop()
-        before = audits.of(line[here]) if here >= 0 else State()
-        after = audits.of(line[there])
-        differences = _differences(before, after, line[there])
-        if there - here == 1:
-            yield from differences
-        elif differences:
+        Halves whose ends agree are taken as unchanged: what came and went again inside one is not seen.
+        """
+        found: list[tuple[int, list[Change]]] = []
+        stack = [(low, high)]
+        while stack:
+            here, there = stack.pop()
+            before = self.state(line[here]) if here >= 0 else State()
+            after = self.state(line[there])
             middle = (here + there) // 2
-            audits.expected = max(audits.expected, audits.done + 1 + len(stack))
-            stack += [(middle, there), (here, middle)]
+            if there - here == 1:
+                found.append((there, _differences(before, after, line[there])))
+            elif not (differences := _differences(before, after, line[there], exact=False)):
+                continue
+            elif not self.states.has(line[middle]) and self._budget.over:
+                self.stretches += 1
+                found.append((there, differences))
+            else:
+                self._waiting = 1 + len(stack)
+                stack += [(here, middle), (middle, there)]
+        return [change for _, changes in sorted(found, key=lambda pair: pair[0]) for change in changes]
 
 
 def _differences(before: State, after: State, commit: Commit, exact: bool = True) -> list[Change]:

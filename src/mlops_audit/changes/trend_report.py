@@ -43,6 +43,13 @@ def document_of(trend: Trend) -> Document:
         "shallow": trend.shallow,
         "commits": trend.commits,
         "audits": trend.audits,
+        "left_out": None
+        if trend.left_out is None
+        else {
+            "seconds": trend.left_out.seconds,
+            "points": trend.left_out.points,
+            "stretches": trend.left_out.stretches,
+        },
         "pillars": [{"id": pillar.id, "title": pillar.title} for pillar in standard.pillars],
         "points": [_point(point, trend.chosen_by) for point in trend.points],
         "changes": [_change(change, titles) for change in trend.changes],
@@ -153,7 +160,20 @@ def notes(document: Document) -> list[str]:
             "This is a shallow clone: what happened before its first commit is not known. Fetch the whole history "
             "(`git fetch --unshallow`, or `fetch-depth: 0` in a workflow)"
         )
-    if any(not change["exact"] for change in document["changes"]):
+    left_out = document["left_out"]
+    if left_out is not None:
+        points, stretches = left_out["points"], left_out["stretches"]
+        parts = [
+            f"the {points} oldest of the chosen commits were not looked at" if points > 1 else
+            "the oldest of the chosen commits was not looked at" if points else "",
+            f"in {stretches} stretch{'es' if stretches > 1 else ''} of the history the commit that made a change was "
+            "not searched for, so the one by which it had happened is named" if stretches else "",
+        ]  # fmt: skip
+        told.append(
+            f"The time limit of {left_out['seconds']:g} seconds was over: {' and '.join(filter(None, parts))}. Another "
+            "run goes on from here (unless nothing is kept: --no-cache); --time-limit gives it more time"
+        )
+    elif any(not change["exact"] for change in document["changes"]):
         told.append("Some of the commits do not lie on one line: their changes are named by the later of two")
     return told
 

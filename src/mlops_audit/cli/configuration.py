@@ -36,8 +36,8 @@ def config_show(
     import json
 
     from mlops_audit.config import Config, ConfigError
-    from mlops_audit.repository import RepositoryError
     from mlops_audit.config.shown import rows
+    from mlops_audit.repository import RepositoryError
 
     told = {"profile": "--profile"} if profile else {}
     told |= {f"rules.{pack}": "--rules" for pack in packs}

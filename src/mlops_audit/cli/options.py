@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -29,3 +31,11 @@ TODAY = click.option("--today", type=Day(), hidden=True)
 RULES = click.option(
     "--rules", "packs", type=Folder(), multiple=True, metavar="DIR", help="A folder of further rules."
 )
+
+
+def time_limit(seconds: float, told: str) -> Callable[[Any], Any]:
+    """The option that ends what would take longer, with its default and what becomes of the rest."""
+    return click.option(
+        "--time-limit", "seconds", type=click.FloatRange(min=0, min_open=True), default=seconds, show_default=True,
+        metavar="SECONDS", help=told,
+    )  # fmt: skip

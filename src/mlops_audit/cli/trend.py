@@ -10,7 +10,7 @@ import click
 from mlops_audit.cli import options
 from mlops_audit.cli.codes import NOTHING, PASSED
 from mlops_audit.cli.output import colored, end_progress, progress, say, unicode, width, write
-from mlops_audit.cli.surroundings import effective, rules_of
+from mlops_audit.cli.surroundings import cache_of, effective, rules_of
 from mlops_audit.cli.words import PERIODS, TREND_FORMATS, Day, Folder, Misuse, Word
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
 @options.RULES
 @options.EXTENDS
 @options.ISOLATED
+@options.time_limit(300.0, "Look at no further commit after that; what was found is kept for the next run.")
 @options.COLOR
+@options.NO_CACHE
 @click.option("-q", "--quiet", is_flag=True, help="No progress on stderr.")
 def show_trend(
     path: Path,
@@ -49,11 +51,14 @@ def show_trend(
     packs: tuple[Path, ...],
     presets: tuple[str, ...],
     isolated: bool,
+    seconds: float,
     color: str,
+    no_cache: bool,
     quiet: bool,
 ) -> int:
     """Show the way that the repository at PATH came: levels and scores over its history, and what changed when."""
     from mlops_audit.audit import Asked, NothingToAudit
+    from mlops_audit.budget import Budget
     from mlops_audit.changes.trend import Choice, trend
     from mlops_audit.changes.trend_report import render
     from mlops_audit.config import Config, ConfigError
@@ -69,6 +74,8 @@ def show_trend(
             exclude=config.exclude,
             asked=Asked(config.disable, config.profile, weights=config.weights),
             progress=progress(quiet),
+            budget=Budget(seconds),
+            cache=cache_of(None if no_cache else path),
         )
     except (ConfigError, RepositoryError) as error:
         raise Misuse(str(error)) from error
