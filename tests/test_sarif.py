@@ -168,7 +168,7 @@ def test_a_category_that_does_not_depend_on_the_folder_and_no_absolute_path() ->
 def test_what_could_not_be_read_is_a_notification() -> None:
     sarif = run(problems=[Problem(Site("bad.py", 0), "no valid [Python]")])
     (note,) = sarif["invocations"][0]["toolExecutionNotifications"]
-    assert note["message"]["text"] == "Not read: no valid \\[Python\\]"
+    assert note["message"]["text"] == "Broken: no valid \\[Python\\]"
     assert note["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "bad.py"
 
 

@@ -36,7 +36,7 @@ def facts(path: Path, rev: str | None, kind: str | None) -> int:
     lines = (json.dumps(_plain(fact)) + "\n" for fact in found if kind in (None, fact.kind.value))
     write("".join(lines), utf8=True)
     for problem in problems:
-        say(f"not read: {problem.site}: {problem.reason}")
+        say(f"{'not read' if problem.unread else 'broken'}: {problem.site}: {problem.reason}")
     return PASSED
 
 

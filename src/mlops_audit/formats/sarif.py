@@ -158,6 +158,10 @@ def _physical(path: str, line: int, end_column: int) -> Document:
     return {"artifactLocation": {"uri": uri(path), "uriBaseId": "%SRCROOT%"}, "region": region}
 
 
+def _broken_or_unread(problem: Document) -> str:
+    return f"{'Not read' if problem['reason'].startswith('skipped') else 'Broken'}: {problem['reason']}"
+
+
 def _notifications(document: Document, places: dict[str, int]) -> list[Document]:
     """What was not read, and which aspects nobody can know because of it: no result, but no silence either."""
     unknown = [a for pillar in document["pillars"] for a in pillar["aspects"] if a["verdict"] == "unknown"]
@@ -171,7 +175,7 @@ def _notifications(document: Document, places: dict[str, int]) -> list[Document]
     ] + [
         {
             "level": "warning",
-            "message": {"text": sarif_message(f"Not read: {problem['reason']}")},
+            "message": {"text": sarif_message(_broken_or_unread(problem))},
             "locations": [{"physicalLocation": _physical(problem["path"], max(problem["line"], 1), 0)}],
         }
         for problem in document["problems"]

@@ -326,7 +326,7 @@ class _Page:
             self.title("Left out by configuration")
             self.line(", ".join(document["excluded"]))
         if document["problems"]:
-            self.title(f"Not read: {len(document['problems'])}")
+            self.title(f"Not read, or broken as committed: {len(document['problems'])}")
             for problem in document["problems"][:5]:
                 self.line((shortened(plain(_site(problem)), 70), "cyan"), f": {problem['reason']}")
             if len(document["problems"]) > 5:
