@@ -694,3 +694,13 @@ def test_what_newer_versions_of_python_brought_is_read_and_alive_at_its_own_plac
 def test_a_broken_file_with_newer_words_is_still_broken() -> None:
     with pytest.raises(ParseFailure, match="no Python"):
         code.read("a.py", b'x = f"{d["a"]}"\ndef f(:\n')
+
+
+def test_a_number_in_a_dict_tells_the_keys_beside_it() -> None:
+    found = {
+        f.name: f.traits.get("beside")
+        for f in facts_of("params = {'depth': 3, 'kind': 'gbdt', 'rate': rate(), 'on': True}\n")
+    }
+    assert found["params.depth"] == ("depth", "kind", "rate", "on")
+    assert found["params.kind"] is None
+    assert found["params.on"] is None

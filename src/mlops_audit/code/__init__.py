@@ -128,7 +128,13 @@ def _spoken(code: Code, place: Place) -> Iterator[Fact]:
         given = {"variable": s.variable, "argument_of": s.argument_of, "function": s.function}
         yield Fact(Kind.STRING, s.text, place(s.line), _dead(_present(given), s.dead))
     for v in code.settings:
-        given = {"value": v.value, "form": v.form, "function": v.function, "class_bases": v.class_bases}
+        given = {
+            "value": v.value,
+            "form": v.form,
+            "function": v.function,
+            "class_bases": v.class_bases,
+            "beside": v.beside,
+        }
         yield Fact(Kind.SETTING, v.name, place(v.line), _dead(_present(given), v.dead))
 
 

@@ -10,6 +10,7 @@ from mlops_audit.code.names import ANNOTATED, OPAQUE, VALUE, Binding, Class, Nam
 _ALL = frozenset({"all", "any", "bool", "not_"})
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
 _LITERALS = (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.UnaryOp)
+MAX_BESIDE = 40  # keys of a dict that its numbers are told of; larger ones are tables
 
 # The fields of each kind of expression that hold further expressions.
 _FIELDS: dict[type[ast.AST], tuple[str, ...]] = {
@@ -103,7 +104,8 @@ class Expressions:
         self.decorators: list[tuple[ast.expr, Around, str]] = []
         self.definitions: list[Definition] = []
         self.strings: list[tuple[ast.expr, Around, ast.Call | None, str]] = []
-        self.settings: list[tuple[str, ast.expr, Around, str, int]] = []  # name, value, ..., form, line
+        # name, value, ..., form, line, and for a number in a dict all keys of it
+        self.settings: list[tuple[str, ast.expr, Around, str, int, tuple[str, ...]]] = []
         self.decisions: list[Decision] = []
         self.tests: list[Test] = []
         self.shifts: list[ast.BinOp] = []
@@ -348,6 +350,8 @@ class Expressions:
 
     def _dict(self, node: ast.Dict, around: Around) -> None:
         prefix = self._entries.get(id(node), "")
+        keys = tuple(str(key.value) for key in node.keys if type(key) is ast.Constant)
+        keys = keys if 1 < len(keys) <= MAX_BESIDE else ()
         for key, value in zip(node.keys, node.values, strict=True):
             if type(key) is not ast.Constant or not isinstance(key.value, (str, int)):
                 continue
@@ -355,7 +359,8 @@ class Expressions:
             if type(value) is ast.Dict:
                 self._entries[id(value)] = name
             elif isinstance(value, _LITERALS) and is_literal(value):
-                self.settings.append((name, value, around, "entry", key.lineno))
+                number = type(value) is ast.Constant and type(value.value) in (int, float)
+                self.settings.append((name, value, around, "entry", key.lineno, keys if number else ()))
 
 
 def is_literal(node: ast.expr) -> bool:

@@ -429,14 +429,14 @@ class Reader:
     def _settings(self) -> tuple[Valued, ...]:
         found = []
         bases = {d.name: d.node for d in self.walk.definitions if d.form == "class"}
-        for name, node, around, form, line in self.walk.settings:
+        for name, node, around, form, line, beside in self.walk.settings:
             class_bases: tuple[str, ...] = ()
             if around.scope.form == "class":
                 owner = bases.get(around.scope.class_name)
                 if isinstance(owner, ast.ClassDef):
                     class_bases = self._all_bases(owner, bases, around.scope.parent or around.scope)
             value = self.value(node, around.scope)
-            found.append(Valued(name, line, value, form, _function(around), class_bases, around.dead))
+            found.append(Valued(name, line, value, form, _function(around), class_bases, around.dead, beside))
         return tuple(found)
 
     def _all_bases(

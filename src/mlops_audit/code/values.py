@@ -108,6 +108,7 @@ class Valued:
     function: str
     class_bases: tuple[str, ...]
     dead: bool
+    beside: tuple[str, ...] = ()  # for a number in a dict: the keys of that dict
 
 
 @dataclass(frozen=True, slots=True)

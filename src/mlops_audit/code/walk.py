@@ -321,7 +321,7 @@ class Walk(Expressions):
         ):
             if name and not isinstance(node, ast.AugAssign) and is_literal(value):
                 label = f"{around.scope.class_name}.{name}" if around.scope.form == "class" else name
-                self.settings.append((label, value, around, "assignment", node.lineno))
+                self.settings.append((label, value, around, "assignment", node.lineno, ()))
         elif kind is ast.Dict and name:
             self._entries[id(value)] = (
                 f"{around.scope.class_name}.{name}" if around.scope.form == "class" else name
