@@ -468,3 +468,50 @@ def test_a_commit_is_read_with_its_own_configuration(run: Run, project: Path) ->
     ran = run("audit", project, "--rev", "HEAD", "--format", "json")
     assert ran.code == 1
     assert re.fullmatch("[0-9a-f]{40}", json.loads(ran.out)["commit"])
+
+
+def test_one_project_of_a_monorepo_is_audited_alone_and_named(tmp_path: Path, run: Run) -> None:
+    train = TRAINING["src/train.py"]
+    files = {
+        ".github/workflows/ci.yml": "on: push\njobs:\n  t:\n    runs-on: x\n    steps:\n      - run: pip install -r a/requirements.txt\n",
+        "a/requirements.txt": "scikit-learn==1.5.0\n",
+        "a/train.py": train,
+        "b/requirements.txt": "scikit-learn\nmlflow\n",
+        "b/train.py": f"import mlflow\n{train}mlflow.log_metric('x', 1)\n",
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+
+    def report(*arguments: str) -> dict[str, object]:
+        ran = run("audit", str(tmp_path), "--format", "json", *arguments)
+        assert ran.code == 0, ran.err
+        document: dict[str, object] = json.loads(ran.out)
+        return document
+
+    def of(document: dict[str, object], name: str) -> tuple[str, str]:
+        pillars: list[dict[str, list[dict[str, str]]]] = document["pillars"]  # type: ignore[assignment]
+        (found,) = [row for pillar in pillars for row in pillar["aspects"] if row["id"] == name]
+        return found["verdict"], found["project"]
+
+    both, alone, other = report(), report("--project", "a"), report("--project", "./b/")
+    assert of(both, "model/experiment-tracking") == ("partial", "b")
+    assert of(both, "model/environment")[1] == "a"
+    assert of(alone, "model/experiment-tracking") == ("missing", "a")
+    assert of(other, "model/experiment-tracking") == ("partial", "b")
+    assert (alone["project"], alone["files"], both["files"]) == (f"{tmp_path.name}/a", 3, 5)
+    terminal = run("audit", str(tmp_path)).out
+    assert re.search(r"Experiment tracking .* in b", terminal)
+    for wrong in ("c", "a/train.py"):
+        ran = run("audit", str(tmp_path), "--project", wrong)
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err == f"mlops-audit: no project at {wrong!r}; the projects here are a, b\n"
+
+
+def test_a_repository_that_is_one_project_has_no_other(tmp_path: Path, run: Run) -> None:
+    for path, text in TRAINING.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    ran = run("audit", str(tmp_path), "--project", "src")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "mlops-audit: no project at 'src': this repository is one project as a whole\n"

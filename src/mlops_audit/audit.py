@@ -15,7 +15,7 @@ from mlops_audit.budget import RUN_SECONDS, Budget
 from mlops_audit.cache import NOTHING_KEPT, Cache
 from mlops_audit.changes.baseline import Baseline, hold
 from mlops_audit.changes.identity import CLAIM, Sketch, line_findings, sketch
-from mlops_audit.facts import Fact, Facts, Problem, Site, Zone, values
+from mlops_audit.facts import Fact, Facts, Kind, Problem, Site, Zone, values
 from mlops_audit.formats.location import locate
 from mlops_audit.formats.snippets import snippets
 from mlops_audit.ignores import Ignores, ignores_in
@@ -23,7 +23,7 @@ from mlops_audit.judge import Evidence, Finding, best, judge, kinds_of, unsuppor
 from mlops_audit.memory import Memory, Shelf
 from mlops_audit.names import Names
 from mlops_audit.parse import ParseFailure, decode
-from mlops_audit.projects import split
+from mlops_audit.projects import Project, chosen, split
 from mlops_audit.reach import Reach
 from mlops_audit.reach.bodies import Bodies
 from mlops_audit.reach.uninstalled import ASKED_FOR
@@ -71,6 +71,7 @@ class Asked:
     baseline: Baseline | None = None
     baseline_file: str = ""
     with_snippets: bool = True
+    project: str | None = None  # the folder of the one project that is asked, "" for the root's own
 
 
 def audit(
@@ -89,6 +90,7 @@ def audit(
     sources: Sequence[str] = (),
     time_limit: float | None = RUN_SECONDS,
     with_snippets: bool = True,
+    project: str | None = None,
     cache: Cache = NOTHING_KEPT,
 ) -> Report:
     """Audit a repository: the tracked files of the work tree at `root`, or those of the commit `rev`.
@@ -97,7 +99,8 @@ def audit(
     folders of further rules. `weights` are those that a profile gives to aspects; `waiving` are waivers with the day on
     which they are read (without it nothing is waived, comments of the code included); a `baseline` holds back what it
     records; `sources` name the configurations that all this comes from. What is not read within `time_limit` seconds
-    (None: without end) is skipped. `cache` keeps compiled rules and the facts of files from one run to the next. Raises RepositoryError, RuleError or NothingToAudit, each in clear lines.
+    (None: without end) is skipped. `project` is the folder of the one project of a monorepo that is audited alone (NoProject
+    when none lies there). `cache` keeps compiled rules and the facts of files from one run to the next. Raises RepositoryError, RuleError or NothingToAudit, each in clear lines.
     """
     pack, exclude = rule_pack(packs, cache), tuple(exclude)
     budget = Budget(time_limit)
@@ -110,6 +113,7 @@ def audit(
         baseline,
         baseline_file,
         with_snippets,
+        project,
     )
     shelf = Shelf(cache, str(Path(root).resolve())) if cache.folder else None
     try:
@@ -126,6 +130,10 @@ def audit_tree(
 ) -> Report:
     """The same for a tree that is open and rules that are read."""
     facts, problems, kinds = examine(tree, pack, memory, budget)
+    if asked.project is not None:
+        alone = chosen(projects_of(facts, kinds), asked.project)
+        facts, asked = alone.facts, replace(asked, project=alone.folder)
+        kinds = kinds_of(facts, pack.kinds)
     if not MACHINE_LEARNING & set(kinds):
         skipped = [problem for problem in (*tree.skipped, *problems) if problem.unread]
         raise NothingToAudit(
@@ -150,8 +158,10 @@ def report_on(
         problems.append(Problem(Site("."), f"not known, because files were skipped: {what}"))
     if asked.profile in PROFILES:
         kinds = {**kinds, PROFILES[asked.profile]: ()}
-    ignores = ignores_in(tree.files, facts, pack) if asked.waiving is not None else Ignores()
-    found = doubted(findings(facts, kinds, pack, ignores.without), unread)
+    own = {fact.name for fact in facts.of(Kind.FILE)} if asked.project is not None else None
+    files = [file for file in tree.files if own is None or file.path in own]
+    ignores = ignores_in(files, facts, pack) if asked.waiving is not None else Ignores()
+    found = doubted(findings(facts, kinds, pack, ignores.without, asked.project), unread)
     found = weigh(disable(found, asked.disabled), asked.weights)
     claims = ignores.spare(unsupported_claims(found, facts))
     places = [
@@ -162,7 +172,8 @@ def report_on(
 
         def again(aspect: str, keep: Callable[[Fact], bool]) -> Finding:
             only = Pack(tuple(rule for rule in pack.rules if rule.id == aspect), pack.kinds)
-            return findings(facts, kinds, only, lambda a, seen: ignores.without(a, seen).where(keep))[0]
+            seen_without = lambda a, seen: ignores.without(a, seen).where(keep)  # noqa: E731 (short)
+            return findings(facts, kinds, only, seen_without, asked.project)[0]
 
         found, waived = waive(found, places, asked.waiving, ignores, again)
     unwaived = [finding for finding in found if waived is None or finding.aspect.id not in waived]
@@ -184,12 +195,12 @@ def report_on(
     report = report_of(
         found,
         catalogue.load(),
-        project=tree.name,
+        project=f"{tree.name}/{asked.project}" if asked.project else tree.name,
         commit=tree.commit,
         kinds=kinds,
         locations=locate(found, kinds, tree),
         problems=_gathered(problems),
-        files=len(tree.files),
+        files=len(files),
         claims=claims,
         disabled=asked.disabled,
     )
@@ -326,14 +337,15 @@ def findings(
     kinds: Mapping[str, tuple[Evidence, ...]],
     pack: Pack,
     seen: Callable[[str, Facts], Facts] = lambda aspect, facts: facts,
+    project: str | None = None,
 ) -> list[Finding]:
     """The finding for every aspect that has a rule, in the order of the catalogue: the best of any project's.
 
-    `seen` gives those of the facts that an aspect is judged by.
+    `seen` gives those of the facts that an aspect is judged by; with `project` they are those of that project alone.
     """
     known = {rule.id: rule for rule in pack.rules}
     told = frozenset(kinds)
-    projects = split(facts, (evidence.fact.site.path for evidence in kinds.get("trains", ())))
+    projects = projects_of(facts, kinds) if project is None else [Project(project, facts)]
     return [
         best(
             judge(aspect, known[aspect.id], seen(aspect.id, project.facts), told, project.folder)
@@ -342,6 +354,11 @@ def findings(
         for aspect in catalogue.load().aspects
         if aspect.id in known
     ]
+
+
+def projects_of(facts: Facts, kinds: Mapping[str, tuple[Evidence, ...]]) -> list[Project]:
+    """The projects of a repository, told by their manifests and by the files that train."""
+    return split(facts, (evidence.fact.site.path for evidence in kinds.get("trains", ())))
 
 
 def rule_pack(folders: Sequence[Path] = (), cache: Cache = NOTHING_KEPT) -> Pack:

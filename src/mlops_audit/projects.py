@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,10 @@ from mlops_audit.facts import Fact, Facts, Kind, Zone
 
 # Manifests that declare no project of their own: locks and files that only name a runtime.
 BESIDE = frozenset({"lock", "runtime"})
+
+
+class NoProject(ValueError):
+    """No project lies at the path that was asked for; in one line, with those that there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,19 @@ def split(facts: Facts, training: Iterable[str]) -> list[Project]:
     if any(home.get(path, "") == "" for path in paths):
         parts.insert(0, Project("", _part(facts, home, "")))
     return parts
+
+
+def chosen(projects: Sequence[Project], path: str) -> Project:
+    """The project at a path relative to the root of the repository, "." for the root's own; NoProject when none is."""
+    wanted = posixpath.normpath(path.replace("\\", "/"))
+    found = next((project for project in projects if (project.folder or ".") == wanted), None)
+    if found is not None:
+        return found
+    if len(projects) < 2:
+        raise NoProject(f"no project at {path!r}: this repository is one project as a whole")
+    raise NoProject(
+        f"no project at {path!r}; the projects here are {', '.join(p.folder or '.' for p in projects)}"
+    )
 
 
 def only(facts: Facts, folder: str, others: Sequence[str] = ()) -> Facts:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("path", type=Folder(), default=".")
 @click.option("--rev", help="Audit this commit, branch or tag instead of the work tree.")
+@click.option("--project", metavar="FOLDER", help="Audit one project of a monorepo alone, by its folder.")
 @click.option("--format", "format", type=Word("format", FORMATS), default="terminal", show_default=True)
 @click.option(
     "--output", "outputs", type=Output(), multiple=True, help="Also write a report to a file. Repeatable."
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
 def audit(
     path: Path,
     rev: str | None,
+    project: str | None,
     format: str,
     outputs: tuple[tuple[str, Path], ...],
     maturity: int | None,
@@ -103,6 +105,7 @@ def audit(
     from mlops_audit.budget import of_time
     from mlops_audit.changes.baseline import BaselineError
     from mlops_audit.config import OWN_FILE, SHARED_FILE, Config, ConfigError
+    from mlops_audit.projects import NoProject
     from mlops_audit.report import render
     from mlops_audit.repository import RepositoryError
     from mlops_audit.rules import RuleError
@@ -129,9 +132,10 @@ def audit(
             sources=config.source.split(", ") if config.source else (),
             time_limit=seconds,
             with_snippets=not bare,
+            project=project,
             cache=cache_of(None if no_cache else path),
         )
-    except (ConfigError, RuleError, RepositoryError, BaselineError) as error:
+    except (ConfigError, RuleError, RepositoryError, BaselineError, NoProject) as error:
         raise Misuse(str(error)) from error
     except NothingToAudit as error:
         say(str(error))

@@ -244,6 +244,7 @@ class _Page:
         if waiver := aspect["waiver"]:
             until = f"  waived by {waiver['owner']} until {waiver['expires']} (found {waiver['verdict']}): "
             return [(until, STYLES["waived"]), (waiver["reason"], "bright_black")]
+        several = len({row["project"] for row in self.aspects_by_id.values() if row["verdict"] != "na"}) > 1
         first: dict[str, str] = {}
         for piece in aspect["evidence"]:
             first.setdefault(piece["signal"], _site(piece))
@@ -251,6 +252,10 @@ class _Page:
         for signal, place in list(first.items())[:1]:
             more = f" and {len(first) - 1} more" if len(first) > 1 else ""
             parts += ["  ", (shortened(plain(place), 60), "cyan"), (f" {signal}{more}", "bright_black")]
+        if several and aspect["verdict"] not in ("na", "missing"):
+            parts.append(
+                (f"{', ' if parts else '  '}in {plain(aspect['project'] or 'the root')}", "bright_black")
+            )
         if aspect["lacks"] and aspect["verdict"] != "na":
             lacks: Sequence[str] = aspect["lacks"]
             rest = f" and {len(lacks) - 2} more" if len(lacks) > 2 else ""
