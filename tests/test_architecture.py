@@ -34,7 +34,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "report changes.compare",
         "roadmap formats.location formats.snippets formats.sarif formats.terminal formats.explain changes.terminal formats.page formats.junit formats.code_quality formats.job_log formats.badge formats.spreadsheet",
         "formats.pipeline changes.chart",
-        "formats.markdown waivers changes.baseline changes.telling",
+        "formats.markdown formats.not_read waivers changes.baseline changes.telling",
         "quiet ignores",
         "score memory changes.identity unread",
         "judge extract reach projects",

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,6 +15,7 @@ import pytest
 from made_findings import CATALOGUE, rule_of
 from test_report import FOUND, HOSTILE, LACKS, MIXED, hostile_report, made
 
+from mlops_audit.facts import Problem, Site
 from mlops_audit.formats import job_log
 from mlops_audit.report import Report, document_of, render
 from mlops_audit.safe import csv_cell
@@ -33,7 +35,9 @@ def findings_of(report: Report) -> list[dict[str, Any]]:
 
 def test_junit_has_a_suite_for_each_pillar_and_a_case_for_each_aspect() -> None:
     root = ElementTree.fromstring(render(mixed(), "junit"))
-    assert [suite.get("name") for suite in root] == [pillar.title for pillar in CATALOGUE.pillars]
+    titles = [pillar.title for pillar in CATALOGUE.pillars]
+    assert [suite.get("name") for suite in root] == [*titles, "Not read, or broken as committed"]
+    assert len(ElementTree.fromstring(render(made(problems=[]), "junit"))) == len(titles)
     assert len(root.findall("testsuite/testcase")) == len(CATALOGUE.aspects) == int(root.get("tests", ""))
 
 
@@ -75,7 +79,8 @@ def test_junit_holds_no_character_that_xml_1_0_forbids() -> None:
 
 def test_gitlab_gets_an_entry_for_each_finding_with_what_it_requires() -> None:
     entries = json.loads(render(mixed(), "gitlab"))
-    assert [entry["check_name"] for entry in entries] == [aspect["id"] for aspect in findings_of(mixed())]
+    checks = [aspect["id"] for aspect in findings_of(mixed())]
+    assert [entry["check_name"] for entry in entries] == [*checks, "mlops-audit/not-read"]
     for entry in entries:
         assert set(entry) == {"description", "check_name", "fingerprint", "severity", "location"}
         assert entry["severity"] in ("info", "minor", "major", "critical", "blocker")
@@ -166,9 +171,14 @@ def test_the_endpoint_badge_is_what_shields_takes() -> None:
 # -------------------------------------------------------------------------------------------------- CSV
 
 
-def test_csv_has_a_row_for_each_aspect() -> None:
+def test_csv_has_a_row_for_each_aspect_and_then_for_each_problem() -> None:
     rows = list(csv.DictReader(io.StringIO(render(mixed(), "csv"))))
-    assert [row["aspect"] for row in rows] == [aspect.id for aspect in CATALOGUE.aspects]
+    assert [row["aspect"] for row in rows] == [*(aspect.id for aspect in CATALOGUE.aspects), ""]
+    assert (rows[-1]["verdict"], rows[-1]["place"], rows[-1]["title"]) == (
+        "broken",
+        "bad.py:3",
+        "no valid Python",
+    )
     assert (rows[0]["verdict"], rows[0]["severity"], rows[0]["weight"]) == ("partial", "major", "3")
     assert rows[0]["evidence"] == "keeps data as plain files: data/a.csv"
     assert rows[0]["lacks"] == "tracks data with DVC; pins a hub data set"
@@ -191,6 +201,75 @@ def test_no_cell_of_a_hostile_repository_is_a_formula() -> None:
     for row in csv.reader(io.StringIO(render(report, "csv"))):
         assert not any(cell.startswith(tuple("=+-@|")) for cell in row)
     assert HOSTILE.split("\x1b")[0] in render(hostile_report(), "csv")
+
+
+# ---------------------------------------------------------------------------------------- what is not known
+
+
+UNREAD = ("src/big.py", "src/b.py", "src/c.py", "src/d.py")
+
+
+def partly_read(more: int = 0) -> Report:
+    """An aspect is unknown, and these files are why; `more` others were not read either."""
+    skipped = [*UNREAD, *(f"data/{n}.json" for n in range(more))]
+    found = made({"data/validation": "unknown"}, problems=[Problem(Site(path), "skipped: larger than 5 MB", True) for path in skipped])  # fmt: skip
+    changed = [replace(f, unread=UNREAD) if f.aspect.id == "data/validation" else f for f in found.findings]
+    return replace(found, findings=changed)
+
+
+WHY = "src/big.py, src/b.py, src/c.py and 1 more"
+
+
+def test_junit_skips_what_is_unknown_and_says_which_files_were_not_read() -> None:
+    root = ElementTree.fromstring(render(partly_read(), "junit"))
+    reasons = {case.get("name"): skip.get("message") for case in root.iter("testcase") for skip in case.iter("skipped")}  # fmt: skip
+    assert reasons["Data validation"] == f"unknown, because not read: {WHY}"
+    assert reasons["src/big.py"] == "Not read: skipped: larger than 5 MB"
+    for suite in (root, *root.findall("testsuite")):
+        assert int(suite.get("tests", "")) == len(list(suite.iter("testcase")))
+        assert int(suite.get("skipped", "")) == len(list(suite.iter("skipped")))
+
+
+def test_gitlab_is_told_what_is_unknown_and_what_was_not_read() -> None:
+    entries = json.loads(render(partly_read(), "gitlab"))
+    told = {(e["check_name"], e["description"], e["location"]["path"], e["severity"]) for e in entries}
+    assert ("data/validation", f"Data validation is unknown: not read: {WHY}.", "src/big.py", "info") in told
+    assert ("mlops-audit/not-read", "Not read: skipped: larger than 5 MB.", "src/d.py", "info") in told
+    assert len({entry["fingerprint"] for entry in entries}) == len(entries)
+
+
+def test_github_is_warned_of_what_is_unknown_within_its_limits() -> None:
+    lines = render(partly_read(60), "github").splitlines()
+    assert lines[0].startswith(
+        "::warning title=1 aspect is unknown::Unknown, because files were not read: Data validation."
+    )
+    assert "Not read: data/0.json: skipped: larger than 5 MB; data/1.json" in lines[0]
+    assert "and 54 more." in lines[0]
+    assert sum(line.startswith("::warning") for line in lines) == 10
+    assert "64 places could not be read, or are broken as committed." in lines
+    assert not [line for line in render(made(problems=[]), "github").splitlines() if "unknown" in line]
+
+
+def test_a_badge_counts_what_is_unknown() -> None:
+    assert json.loads(render(partly_read(), "badge-json"))["message"].endswith("/10 · 1 unknown")
+    assert "1 unknown</title>" in render(partly_read(), "badge")
+
+
+def test_csv_names_the_files_that_leave_an_aspect_unknown() -> None:
+    rows = list(csv.DictReader(io.StringIO(render(partly_read(), "csv"))))
+    (row,) = [row for row in rows if row["aspect"] == "data/validation"]
+    assert (row["verdict"], row["not_read"]) == ("unknown", WHY)
+    assert [row["place"] for row in rows if row["verdict"] == "not read"] == sorted(UNREAD)
+
+
+def test_of_many_files_that_were_not_read_some_are_named_and_all_are_counted() -> None:
+    report = partly_read(500)
+    assert "and 454 more" in render(report, "junit")
+    assert (
+        len([e for e in json.loads(render(report, "gitlab")) if e["check_name"] == "mlops-audit/not-read"])
+        == 50
+    )
+    assert render(report, "csv").count("not read") == 504
 
 
 def test_rules_keep_their_words() -> None:

@@ -50,7 +50,8 @@ def badge_json(document: Document) -> Document:
 def _message(document: Document) -> str:
     level, top = document["maturity"]["level"], document["maturity"]["levels"][-1]["level"]
     score = "" if document["score"] is None else f" · {document['score']:.1f}/10"
-    return f"level {level} of {top}{score}"
+    unknown = document["counts"]["verdicts"].get("unknown", 0)
+    return f"level {level} of {top}{score}{f' · {unknown} unknown' if unknown else ''}"
 
 
 def _width(text: str) -> int:
