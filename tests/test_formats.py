@@ -38,7 +38,7 @@ def test_junit_has_a_suite_for_each_pillar_and_a_case_for_each_aspect() -> None:
     titles = [pillar.title for pillar in CATALOGUE.pillars]
     assert [suite.get("name") for suite in root] == [*titles, "Not read, or broken as committed"]
     assert len(ElementTree.fromstring(render(made(problems=[]), "junit"))) == len(titles)
-    assert len(root.findall("testsuite/testcase")) == len(CATALOGUE.aspects) == int(root.get("tests", ""))
+    assert len(root.findall("testsuite/testcase")) == len(CATALOGUE.aspects) + 1 == int(root.get("tests", ""))
 
 
 def test_junit_counts_what_it_lists() -> None:
