@@ -6,7 +6,6 @@ import difflib
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from mlops_audit import catalogue, rules
@@ -30,6 +29,7 @@ from mlops_audit.reach.uninstalled import ASKED_FOR
 from mlops_audit.report import Report, report_of, shown_sites
 from mlops_audit.rules import Pack, RuleError
 from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
+from mlops_audit.shapes import dataclass, field, replace
 from mlops_audit.shipped import shipped
 from mlops_audit.tree import PROSE_SUFFIXES, Tree, zone_of
 from mlops_audit.unread import ANYTHING, Unread, doubted, undecided
@@ -65,7 +65,7 @@ class Asked:
 
     disabled: Mapping[str, str] = field(default_factory=dict)
     profile: str = ""
-    thresholds: Thresholds = Thresholds()  # noqa: RUF009 (frozen)
+    thresholds: Thresholds = Thresholds()
     weights: Mapping[str, int] = field(default_factory=dict)
     waiving: Waiving | None = None
     baseline: Baseline | None = None
@@ -126,7 +126,11 @@ def audit(
 
 
 def audit_tree(
-    tree: Tree, pack: Pack, asked: Asked = Asked(), budget: Budget | None = None, memory: Memory | None = None
+    tree: Tree,
+    pack: Pack,
+    asked: Asked = Asked(),  # noqa: B008 (frozen)
+    budget: Budget | None = None,
+    memory: Memory | None = None,
 ) -> Report:
     """The same for a tree that is open and rules that are read."""
     facts, problems, kinds = examine(tree, pack, memory, budget)

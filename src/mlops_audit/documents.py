@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from mlops_audit.shapes import dataclass
 
 MAX_HEADING_WORDS = 12  # of a bold line that acts as a heading
 BOLD_LEVEL = 7

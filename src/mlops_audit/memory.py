@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import marshal
 from collections.abc import Iterable, Iterator, MutableMapping
-from dataclasses import replace
 
 from mlops_audit.budget import ENDLESS, Budget
 from mlops_audit.cache import Cache, digest, program
@@ -14,6 +13,7 @@ from mlops_audit.facts import Fact, Problem
 from mlops_audit.names import Names
 from mlops_audit.parse import ParseFailure
 from mlops_audit.records import facts_of, plain_facts
+from mlops_audit.shapes import replace
 from mlops_audit.tree import File
 
 Key = tuple[

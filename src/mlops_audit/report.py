@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_audit import __version__, waivers
@@ -31,6 +30,7 @@ from mlops_audit.score import (
     severity,
     verdicts,
 )
+from mlops_audit.shapes import dataclass, field
 
 SCHEMA_VERSION = "1.0"
 FORMATS = (

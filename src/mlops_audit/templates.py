@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+
+from mlops_audit.shapes import dataclass
 
 CONTROL = re.compile(
     r"\s*(if|else|elif|endif|end|endfor|endwith|range|for|with|define|block|template|set|macro|break)\b"

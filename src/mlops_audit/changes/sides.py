@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.report import Report, document_of, piece_of
 from mlops_audit.repository import Repository, RepositoryError
 from mlops_audit.rules import Pack
+from mlops_audit.shapes import dataclass, replace
 from mlops_audit.tree import Tree
 
 LARGEST_REPORT = 100_000_000

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from importlib import import_module
 
 from mlops_audit.budget import ENDLESS, FILE_SECONDS, Budget, OutOfTime
 from mlops_audit.facts import Fact, Kind, Problem, Site, matcher
 from mlops_audit.parse import NotRead, ParseFailure
+from mlops_audit.shapes import replace
 from mlops_audit.tree import File
 
 Extractor = Callable[[str, bytes], Iterable[Fact]]

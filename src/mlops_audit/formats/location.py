@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from mlops_audit.facts import Zone
 from mlops_audit.formats.line_hash import line_hash
 from mlops_audit.globs import globs
 from mlops_audit.judge import Evidence, Finding, Verdict
 from mlops_audit.parse import ParseFailure, decode
+from mlops_audit.shapes import dataclass
 from mlops_audit.tree import File, Tree
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from mlops_audit.shapes import dataclass
 
 
 @dataclass(slots=True)
