@@ -43,6 +43,7 @@ PATHS = files(
         ("bash -c 'python train.py'", "", {"train.py"}),
         ("python $HOME/train.py", "", {"train.py"}),
         ("pytest tests/", "", {"tests/test_a.py"}),
+        ("pytest -vv -k 'not test_slow or test_slow[tiny]' -m 'not gpu'", "", {"tests/test_a.py"}),
         ("python -m pytest -x", "", {"tests/test_a.py"}),
         ("coverage run -m pytest", "", {"tests/test_a.py"}),
         ("docker build -t x services/api", "", {"services/api/Dockerfile"}),

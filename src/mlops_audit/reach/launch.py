@@ -54,6 +54,14 @@ PYTHONS = re.compile(r"(?:.*/)?(python|python2|python3|pypy3?|py)([.\d]*)(\.exe)
 HOLE = re.compile(r"^(?:\$\{\{[^}]*\}\}|\$\{[^}]*\}|\$\([^)]*\)|\$\w+|%\w+%|\{\{[^}]*\}\}|~)/+")
 
 
+# Options of test runners whose next word is no path of a test.
+TEST_OPTIONS = frozenset({
+    "-k", "-m", "-n", "-p", "-c", "-o", "-W", "-r", "--numprocesses", "--dist", "--maxfail", "--durations", "--timeout", "--ignore",
+    "--deselect", "--rootdir", "--junitxml", "--junit-xml", "--cov", "--cov-report", "--cov-config", "--log-level", "--html", "--tb",
+    "--color", "--override-ini", "--basetemp", "--pattern", "--top-level-directory", "-t", "--alluredir", "--reruns", "--splits", "--group",
+})  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Repository:
     """What commands can start: the paths of the repository, its modules, units and console scripts."""
@@ -406,7 +414,11 @@ def _after(words: list[str], option: str) -> tuple[str, list[str]]:
 
 def _tests(arguments: Sequence[str], here: tuple[str, ...], repository: Repository) -> Iterator[str]:
     """The test files that a test runner collects: those under the paths it names, else all below its folder."""
-    named = [word.partition("::")[0] for word in arguments if not word.startswith("-")]
+    named = [
+        word.partition("::")[0]
+        for before, word in zip(("", *arguments), arguments, strict=False)
+        if not word.startswith("-") and before not in TEST_OPTIONS
+    ]
     for place in here:
         chosen: list[str] = []
         for word in named:
