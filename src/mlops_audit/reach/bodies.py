@@ -46,7 +46,8 @@ class Bodies:
         """On which side a function, method or class of a file is called: `trains`, `serves` or `both`.
 
         A call in a file of both sides counts for the side on which the function around it is called; where nobody
-        calls that, for what the file does itself. What nobody calls by its name may be called by a framework on both.
+        calls that, for what the file does itself, if anything. What nobody calls by its name may be called by a
+        framework on both.
         """
         found: set[str] = set()
         seen = {(name, path)}
@@ -64,11 +65,12 @@ class Bodies:
                 elif (around, place) not in seen:
                     seen.add((around, place))
                     stack.append((around, place))
+        found.discard("")
         return next(iter(found)) if len(found) == 1 else "both"
 
     def _itself(self, path: str) -> str:
         trains, serves = path in self._training, path in self._serving
-        return "both" if trains is serves else "trains" if trains else "serves"
+        return "both" if trains and serves else "trains" if trains else "serves" if serves else ""
 
     def _sites(self, name: str, path: str) -> Iterator[tuple[str, str]]:
         """Where a definition is called or handed over: the files, and the functions around."""
