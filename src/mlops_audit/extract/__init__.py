@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 
 from mlops_audit.budget import ENDLESS, FILE_SECONDS, Budget, OutOfTime
-from mlops_audit.facts import Fact, Kind, Problem, Site, matcher
+from mlops_audit.facts import Fact, Kind, Problem, Site, Zone, matcher
 from mlops_audit.parse import NotRead, ParseFailure
-from mlops_audit.shapes import replace
 from mlops_audit.tree import File
 
 Extractor = Callable[[str, bytes], Iterable[Fact]]
@@ -129,16 +130,50 @@ def extract(files: Iterable[File], budget: Budget = ENDLESS) -> tuple[list[Fact]
     """
     facts: list[Fact] = []
     problems: list[Problem] = []
-    for file in files:
-        if budget.over:
-            facts.append(_presence(file))
-            if any(_modules(file.placed or file.path)):
-                problems.append(Problem(Site(file.path), f"skipped: {budget.words}", True))
-            continue
-        found, failed = extract_file(file, budget)
-        facts.extend(found)
-        problems.extend(failed)
+    with uncollected() as swept:
+        for file in files:
+            found, failed = skipped(file, budget) if budget.over else extract_file(file, budget)
+            facts.extend(found)
+            problems.extend(failed)
+            swept()
     return facts, list(dict.fromkeys(problems))
+
+
+def readable(file: File) -> bool:
+    """Whether anything here reads a file."""
+    return any(_modules(file.placed or file.path))
+
+
+def skipped(file: File, budget: Budget) -> tuple[list[Fact], list[Problem]]:
+    """What is known of a file for which no time is left."""
+    problems = [Problem(Site(file.path), f"skipped: {budget.words}", True)] if readable(file) else []
+    return [_presence(file)], problems
+
+
+SWEEP = 64  # files
+
+
+@contextmanager
+def uncollected() -> Iterator[Callable[[], None]]:
+    """The garbage collector off, since every pass of it would look at all facts again.
+
+    What is given, called after each file, sweeps now and then what the last files left in circles, and nothing older.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    count = 0
+
+    def swept() -> None:
+        nonlocal count
+        count += 1
+        if count % SWEEP == 0:
+            gc.collect(1)
+
+    try:
+        yield swept
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def extract_file(file: File, budget: Budget = ENDLESS) -> tuple[list[Fact], list[Problem]]:
@@ -164,11 +199,15 @@ def extract_file(file: File, budget: Budget = ENDLESS) -> tuple[list[Fact], list
 
 def _add(reader: Extractor, file: File, data: bytes, facts: list[Fact], problems: list[Problem]) -> None:
     """One extractor's facts and problem, added to those of the others."""
+    zone, room = file.zone, MAX_FACTS - len(facts)
     try:
         for fact in reader(file.placed or file.path, data):
-            if len(facts) >= MAX_FACTS:
+            if room <= 0:
                 raise NotRead(f"states more than {MAX_FACTS} facts")
-            facts.append(replace(fact, zone=file.zone))
+            room -= 1
+            if zone is not Zone.SOURCE:
+                fact = Fact(fact.kind, fact.name, fact.site, fact.traits, zone)
+            facts.append(fact)
     except ParseFailure as failure:
         problems.append(_problem(file, failure))
 

@@ -15,12 +15,13 @@ from mlops_audit.shapes import replace
 from mlops_audit.stages import commands, enabled_schedule, joined, pipeline, step
 
 # A file without any of these words holds nothing for this module and is not even looked at.
-MARKS = re.compile(
-    rb"airflow|prefect|dagster|kfp|aiplatform|tfx|zenml|kedro|metaflow|flyte|sagemaker|stepfunctions|azureml|azure|databricks"
-    rb"|clearml|ray|modal|apache_beam|luigi|schedul|celery|huey|fastapi_util|crontab|rocketry|boto3|pubsub|[kK]afka|faust"
-    rb"|quixstreams|pika|watchdog|watchfiles|functions_framework"
-)
-ALIAS = re.compile(r"\b([\w.]+)\s+as\s+(\w+)")
+MARKS = (
+    b"airflow", b"prefect", b"dagster", b"kfp", b"aiplatform", b"tfx", b"zenml", b"kedro", b"metaflow", b"flyte", b"sagemaker",
+    b"stepfunctions", b"azure", b"databricks", b"clearml", b"ray", b"modal", b"apache_beam", b"luigi", b"schedul", b"celery",
+    b"huey", b"fastapi_util", b"crontab", b"rocketry", b"boto3", b"pubsub", b"afka", b"faust", b"quixstreams", b"pika",
+    b"watchdog", b"watchfiles", b"functions_framework",
+)  # fmt: skip
+ALIAS = re.compile(r"as\s+(\w+)")
 SCRIPT = re.compile(r"[\w./ -]+\.(?:py|R|r|ipynb|sh|ya?ml|json|sql)")
 ARTIFACT = re.compile(r"\b(?:Input|Output)\[|\b(?:Input|Output)Path\b|\bAnnotated\[")
 DATA_SCHEDULE = re.compile(
@@ -31,7 +32,7 @@ CONTINUOUS = "@continuous"
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The pipelines and steps of a Python file. Raises ParseFailure for what cannot be read."""
-    if not MARKS.search(data):
+    if not any(mark in data for mark in MARKS):
         return []
     return _File(path, code.read(path, data), data).facts()
 
@@ -45,6 +46,22 @@ def _notation(name: str) -> tuple[Notation, ...]:
 PATTERNS = tuple((notation, re.compile(notation.calls)) for notation in NOTATIONS)
 
 
+def _aliases(text: str) -> Iterator[tuple[str, str]]:
+    """Each `name as alias` of a text: found by its `as`, which is a hundred times as fast as by its name."""
+    last, found = 0, ALIAS.search(text)
+    while found is not None:
+        end = at = found.start()
+        while end > last and text[end - 1].isspace():
+            end -= 1
+        begin = end
+        while begin > last and (text[begin - 1].isalnum() or text[begin - 1] in "_."):
+            begin -= 1
+        if original := text[begin:end].lstrip(".") if end < at else "":
+            last = found.end()
+            yield original, found[1]
+        found = ALIAS.search(text, max(last, at + 1))
+
+
 class _File:
     """One Python file: names are looked up in its imports, definitions and calls."""
 
@@ -53,7 +70,7 @@ class _File:
         text = data.decode("utf-8", errors="replace")
         self.lines = text.split("\n")
         self.imports = {i.name.rpartition(".")[2]: i for i in found.imports}
-        for original, alias in ALIAS.findall(text):
+        for original, alias in _aliases(text):
             if (known := self.imports.get(original.rpartition(".")[2])) is not None:
                 self.imports.setdefault(alias, known)
         self.packages = {i.name.partition(".")[0] for i in found.imports}
