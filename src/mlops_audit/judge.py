@@ -89,8 +89,7 @@ def judge(aspect: Aspect, rule: Rule, facts: Facts, kinds: frozenset[str], proje
         together = _together(won, firm)
         evidence = _evidence({name: together[name] for name in (*won.all, *won.any)})
         return Finding(aspect, rule, Verdict.PASS, evidence, project=project)
-    speaking = {name for clause in (*rule.passes, *rule.partial) for name in (*clause.all, *clause.any)}
-    evidence = _evidence({name: group for name, group in found.items() if name in speaking})
+    evidence = _evidence(_speaking((*rule.passes, *rule.partial), found, all_of))
     lacks = _lacks(rule.passes, firm)
     if any(_holds(c, _together(c, found), all_of) for c in (*rule.passes, *rule.partial)):
         return Finding(aspect, rule, Verdict.PARTIAL, evidence, lacks, project)
@@ -128,6 +127,17 @@ def _holds(clause: Clause, held: Mapping[str, object], all_of: Mapping[str, bool
         and (not clause.any or sum(bool(held[name]) for name in clause.any) >= clause.at_least)
         and not any(all_of[name] for name in clause.none)
     )
+
+
+def _speaking(clauses: Iterable[Clause], found: Answers, all_of: Mapping[str, bool]) -> Answers:
+    """The answers that speak for an aspect; what is asked of one file or place speaks only where it is found there."""
+    speaking: dict[str, Sequence[Fact]] = {}
+    for clause in clauses:
+        together = _together(clause, found)
+        if not clause.same or _holds(clause, together, all_of):
+            for name in (*clause.all, *clause.any):
+                speaking[name] = max(speaking.get(name, ()), together[name], key=len)
+    return speaking
 
 
 def _together(clause: Clause, found: Answers) -> Answers:
