@@ -268,6 +268,43 @@ def test_axe_finds_no_serious_violation(opened: Any, scheme: str) -> None:
     assert [(v["id"], v["nodes"][0]["html"], v["nodes"][0]["failureSummary"]) for v in grave] == []
 
 
+def trend_page() -> str:
+    from mlops_audit.changes.states import State
+    from mlops_audit.changes.trend import Change, Point, Trend
+    from mlops_audit.changes.trend_report import render as rendered
+    from mlops_audit.repository import Commit
+
+    commits = [Commit(f"{n:040x}", f"{n:040x}", 1_700_000_000 + n * 2_600_000, "Ada, <i>who wrote it</i>") for n in range(30)]  # fmt: skip
+    pillars = {pillar.id: 5.0 for pillar in CATALOGUE.pillars}
+    points = [Point(commit, ("v1",), State(n % 5, n / 3, pillars, {}, n)) for n, commit in enumerate(commits)]
+    changes = [
+        Change(aspect.id, "missing", ("partial", "pass")[n % 2], commits[n % 30], n % 7 > 0)
+        for n, aspect in enumerate(CATALOGUE.aspects)
+    ]
+    return rendered(Trend("shop", "0" * 40, "every month", points, changes, 300, 90, False), "html")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_page_of_a_trend_fits_and_axe_finds_nothing_serious(opened: Any, width: int) -> None:
+    tab = opened(trend_page(), viewport={"width": width, "height": 800}, color_scheme="dark")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert tab.query_selector("i") is None
+    heights = tab.evaluate("[...document.querySelectorAll('.figures tbody tr')].map(row => row.offsetHeight)")
+    assert max(heights) < 60, "a cell of the table is broken into many lines"
+    assert tab.complaints == []
+    if AXE.is_file():
+        tab.evaluate(AXE.read_text("utf-8"))
+        found = tab.evaluate("axe.run()")["violations"]
+        assert [v["id"] for v in found if v["impact"] in ("moderate", "serious", "critical")] == []
+
+
+def test_a_trend_tells_the_changes_of_a_commit_together() -> None:
+    page = trend_page()
+    body = page.partition('<ol class="changes">')[2].partition("</ol>")[0]
+    assert body.count("<h3>") == len({(n % 30, n % 7 > 0) for n in range(len(CATALOGUE.aspects))})
+    assert body.count('<span class="tag') == len(CATALOGUE.aspects)
+
+
 def test_what_is_folded_is_printed(opened: Any) -> None:
     tab = opened(full_page())
     assert not tab.is_visible("#data-versioning .body")

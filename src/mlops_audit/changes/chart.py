@@ -29,7 +29,7 @@ def chart(trend: Document) -> str:
         _axes(points),
         _steps(points),
         _line([p["score"] for p in points], LEFT, RIGHT, TOP, BOTTOM, 2.5),
-        f'<text x="{LEFT}" y="16" fill="{SCORE}" font-weight="700">Score out of 10</text>',
+        f'<text x="{LEFT}" y="16" class="score" fill="{SCORE}" font-weight="700">Score out of 10</text>',
         f'<text x="{RIGHT}" y="16" text-anchor="end" fill="{LEVEL}" font-weight="700">Maturity level</text>',
     ]
     for number, pillar in enumerate(trend["pillars"]):
@@ -58,15 +58,15 @@ def _axes(points: Sequence[Document]) -> str:
             f'<line x1="{LEFT}" y1="{y:g}" x2="{RIGHT}" y2="{y:g}" stroke="{GRID}" stroke-opacity=".3"/>'
         )
         parts.append(
-            f'<text x="{LEFT - 8}" y="{y + 4:g}" text-anchor="end" fill="{INK}">{level * 2.5:g}</text>'
+            f'<text x="{LEFT - 8}" y="{y + 4:g}" text-anchor="end" class="label" fill="{INK}">{level * 2.5:g}</text>'
         )
-        parts.append(f'<text x="{RIGHT + 8}" y="{y + 4:g}" fill="{INK}">{level}</text>')
+        parts.append(f'<text x="{RIGHT + 8}" y="{y + 4:g}" class="label" fill="{INK}">{level}</text>')
     shown = range(0, len(points), max(1, -(-len(points) // 8)))
     for number in shown:
         x = _across(number, len(points), LEFT, RIGHT)
         anchor = "start" if number == 0 and len(points) > 1 else "middle"
         parts.append(
-            f'<text x="{x:g}" y="{BOTTOM + 18}" text-anchor="{anchor}" fill="{INK}">{escape(plain(points[number]["label"])[:12])}</text>'
+            f'<text x="{x:g}" y="{BOTTOM + 18}" text-anchor="{anchor}" class="label" fill="{INK}">{escape(plain(points[number]["label"])[:12])}</text>'
         )
     return "\n".join(parts)
 
@@ -112,8 +112,8 @@ def _small(title: str, scores: Sequence[float | None], number: int) -> str:
     last = next((score for score in reversed(scores) if score is not None), None)
     shown = "n/a" if last is None else f"{last:.1f}"
     return (
-        f'<text x="{left}" y="{top + 12}" fill="{INK}">{escape(plain(title))}</text>'
-        f'<text x="{left + 208}" y="{top + 12}" text-anchor="end" fill="{INK}" font-weight="700">{shown}</text>'
+        f'<text x="{left}" y="{top + 12}" class="label" fill="{INK}">{escape(plain(title))}</text>'
+        f'<text x="{left + 208}" y="{top + 12}" text-anchor="end" class="label" fill="{INK}" font-weight="700">{shown}</text>'
         f'<line x1="{left}" y1="{top + 64}" x2="{left + 208}" y2="{top + 64}" stroke="{GRID}" stroke-opacity=".4"/>'
         + _line(scores, left, left + 208, top + 22, top + 64, 1.5)
     )

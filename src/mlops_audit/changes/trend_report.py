@@ -111,11 +111,27 @@ def render(trend: Trend, format: str, *, color: bool = False, width: int = 100, 
 
         from mlops_audit.formats import page
 
-        values = {**document, "notes": notes(document), "chart": Markup(chart(document))}
+        values = {
+            **document,
+            "notes": notes(document),
+            "steps": _steps(document),
+            "chart": Markup(chart(document)),
+        }
         return page.filled("trend.html.j2", values)
     if format == "terminal":
         return _terminal(document, color, min(max(width, 60), 120), unicode)
     raise ValueError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
+
+
+def _steps(document: Document) -> list[Document]:
+    """The changes by the commit that made them, the latest first."""
+    found: dict[tuple[str, bool], list[Document]] = {}
+    for change in reversed(document["changes"]):
+        found.setdefault((change["commit"], change["exact"]), []).append(change)
+    return [
+        {"changes": changes} | {key: changes[0][key] for key in ("commit", "date", "author", "exact")}
+        for changes in found.values()
+    ]
 
 
 def read(data: bytes) -> Document:
