@@ -22,6 +22,9 @@ from mlops_audit.parse import Node
 ROOT = Path(__file__).parents[1]
 (ACTION,) = parse.yaml((ROOT / "action.yml").read_bytes())
 SCRIPT = (ROOT / "action/run.sh").read_text()
+OPTIONS = {
+    "--format", "--output", "--fail-below-maturity", "--fail-below-score", "--fail-on", "--profile", "--strict", "--config-from",
+}  # fmt: skip
 GITLAB = parse.yaml((ROOT / "templates/mlops-audit/template.yml").read_bytes())
 
 
@@ -184,11 +187,29 @@ def test_the_script_exits_as_the_audit_does(
 def test_no_input_is_taken_for_a_command_an_option_or_an_output(
     runner: Runner, clone: Path, evil: str
 ) -> None:
+    """The program of this test says what it is given: the audit itself would refuse most of it before any output."""
+    given = runner.place / "given"
+    (runner.place / "bin/mlops-audit").write_text(
+        f'#!/bin/sh\nfor word in "$@"; do printf \'%s\\0\' "$word" >> {shlex.quote(str(given))}\n'
+        '  case $word in json=*) echo \'{"score": 1, "maturity": {"level": 0}, "pillars": []}\' > "${word#json=}" ;; esac\n'
+        "done\n"
+    )
+    reached = 0
     for name in ("INPUT_PATH", "INPUT_SARIF", "INPUT_HTML", "INPUT_FAIL_BELOW_MATURITY", "INPUT_FAIL_BELOW_SCORE",
-                 "INPUT_FAIL_ON", "INPUT_PROFILE", "INPUT_STRICT", "INPUT_COMMENT"):  # fmt: skip
-        runner.run(clone, **{name: evil})
+                 "INPUT_FAIL_ON", "INPUT_PROFILE", "INPUT_STRICT", "INPUT_COMMENT", "GITHUB_BASE_REF"):  # fmt: skip
+        given.write_text("")
+        ran = runner.run(clone, **{name: evil})
+        words = given.read_text().split("\0")[:-1]
+        assert (ran.returncode, words == []) in ((0, False), (2, True)), ran.stderr
+        reached += bool(words)
+        options = [word.partition("=") for word in words if word.startswith("-")]
+        assert {option for option, _, _ in options} <= OPTIONS
+        assert {option for option, sign, _ in options if not sign} <= {"--format", "--output", "--strict"}
+        if name in ("INPUT_PATH", "INPUT_SARIF", "INPUT_HTML") and words:
+            assert sum(word.endswith(evil) for word in words) == 1
+    assert reached >= 7
     assert not list(clone.rglob("pwned")) + list(runner.place.rglob("pwned"))
-    assert "level=4" not in (runner.place / "output").read_text()
+    assert "level=4" not in (runner.place / "output").read_text().splitlines()
 
 
 def test_a_version_must_be_one(runner: Runner, clone: Path) -> None:

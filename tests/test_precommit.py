@@ -269,15 +269,16 @@ def hooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return repository(root, {})
 
 
-def pre_commit(folder: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def pre_commit(folder: Path, home: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """pre-commit in a folder; skipped where pip cannot build the environment of the hooks, as without a network."""
+    more |= {"PRE_COMMIT_HOME": str(home), "XDG_CONFIG_HOME": str(home / "none"), "PIP_NO_COMPILE": "1"}
     ran = subprocess.run(
         [sys.executable, "-m", "pre_commit", *arguments, "--verbose", "--color", "never"],
         cwd=folder,
         capture_output=True,
         text=True,
         check=False,
-        env=surroundings(PRE_COMMIT_HOME=str(home), XDG_CONFIG_HOME=str(home / "none")),
+        env=surroundings(**more),
     )
     if ran.returncode not in (0, 1):
         give_up(f"pip cannot build the environment of the hooks here: {(ran.stdout + ran.stderr)[-2000:]}")
@@ -301,7 +302,12 @@ def test_configured_hooks_look_at_changed_files_and_at_the_whole_repository(
     hooks: Path, project: Path, tmp_path: Path
 ) -> None:
     commit = git(hooks, "rev-parse", "HEAD").stdout.strip()
-    wanted = "[{id: mlops-audit}, {id: mlops-audit-gate}]"
+    # The test above installs the program; here the one of these tests is found on the path.
+    wanted = "[{id: mlops-audit, language: system}, {id: mlops-audit-gate, language: system}]"
+    tools = tmp_path / "tools"
+    write(tools, {"mlops-audit": f'#!/bin/sh\nexec {PROGRAM} "$@"\n'})
+    (tools / "mlops-audit").chmod(0o755)
+    path = f"{tools}{os.pathsep}{os.environ['PATH']}"
     configuration = f"repos: [{{repo: '{hooks}', rev: '{commit}', hooks: {wanted}}}]\n"
     write(project, {"src/old.py": "def x(:\n", ".pre-commit-config.yaml": configuration})
     git(project, "add", ".")
@@ -309,15 +315,14 @@ def test_configured_hooks_look_at_changed_files_and_at_the_whole_repository(
     write(project, {"src/train.py": SILENT})
     git(project, "add", ".")
 
-    ran = pre_commit(project, tmp_path, "run")
+    ran = pre_commit(project, tmp_path, "run", PATH=path)
     assert ran.returncode == 0, ran.stdout
     assert "src/train.py: note: no longer logs metrics" in ran.stdout
     assert "src/old.py" not in ran.stdout, "only what changed is checked"
     assert "whole repository" not in ran.stdout, "the gate is opt-in"
 
-    ran = pre_commit(
-        project, tmp_path, "run", "mlops-audit-gate", "--hook-stage", "pre-push", "--files", "params.yaml"
-    )
+    gate = ("run", "mlops-audit-gate", "--hook-stage")
+    ran = pre_commit(project, tmp_path, *gate, "pre-push", "--files", "params.yaml", PATH=path)
     assert ran.returncode == 0, ran.stdout
     assert "MLOps audit of shop" in ran.stdout
     files = re.search(r"(\d+) files read", ran.stdout)
@@ -325,7 +330,7 @@ def test_configured_hooks_look_at_changed_files_and_at_the_whole_repository(
     assert int(files[1]) == 4, "a score is never made from a part of the repository"
 
     write(project, {".mlops-audit.toml": GATE})
-    ran = pre_commit(project, tmp_path, "run", "mlops-audit-gate", "--hook-stage", "manual")
+    ran = pre_commit(project, tmp_path, *gate, "manual", PATH=path)
     assert ran.returncode == 1
     assert "gate failed: maturity" in ran.stdout
 

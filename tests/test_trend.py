@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
+from copy import copy
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from mlops_audit.audit import Asked, NothingToAudit, audit, rule_pack
 from mlops_audit.cache import Cache
 from mlops_audit.catalogue import data_folder
 from mlops_audit.changes import states, trend_report
-from mlops_audit.changes.trend import Choice, trend
+from mlops_audit.changes.trend import Choice, Trend, trend
 from mlops_audit.changes.trend_report import document_of, read, render, sparkline
 from mlops_audit.memory import Memory
 from mlops_audit.repository import RepositoryError
@@ -78,10 +80,10 @@ class History:
         return self.made[-1]
 
 
-@pytest.fixture
-def history(tmp_path: Path) -> History:
+@pytest.fixture(scope="session")
+def months(tmp_path_factory: pytest.TempPathFactory) -> History:
     """Five months: notes; training; a container in the middle of a quiet month; it goes; nothing."""
-    made = History(tmp_path / "shop")
+    made = History(tmp_path_factory.mktemp("months") / "shop")
     made.commit("2024-01-10", {"README.md": "# Shop\n"})
     made.commit("2024-02-03", {"train.py": TRAIN, "requirements.txt": "scikit-learn\n"}, "Grace")
     made.commit("2024-02-20", {"notes.md": "a\n"})
@@ -95,6 +97,21 @@ def history(tmp_path: Path) -> History:
     return made
 
 
+@pytest.fixture
+def history(months: History, tmp_path: Path) -> History:
+    """The same history, for a test to write on."""
+    own = copy(months)
+    own.root, own.made = tmp_path / "shop", [*months.made]
+    shutil.copytree(months.root, own.root)
+    return own
+
+
+@pytest.fixture(scope="session")
+def monthly(months: History) -> Trend:
+    """What the trend says of it; the tests only read it."""
+    return trend(months.root, PACK)
+
+
 def changed(history: History, choice: Choice = BY_MONTH, **more: Any) -> list[tuple[str, str, str]]:
     found = trend(history.root, PACK, choice, **more)
     return [
@@ -102,28 +119,27 @@ def changed(history: History, choice: Choice = BY_MONTH, **more: Any) -> list[tu
     ]
 
 
-def test_the_last_commit_of_each_month_is_looked_at(history: History) -> None:
-    found = trend(history.root, PACK)
-    days = [point["date"] for point in document_of(found)["points"]]
+def test_the_last_commit_of_each_month_is_looked_at(months: History, monthly: Trend) -> None:
+    days = [point["date"] for point in document_of(monthly)["points"]]
     assert days == ["2024-01-10", "2024-02-20", "2024-03-17", "2024-04-05", "2024-05-01"]
-    assert found.points[0].state.level is None
-    assert found.points[1].state.level == 0
-    assert found.commits == len(history.made) == 20
+    assert monthly.points[0].state.level is None
+    assert monthly.points[1].state.level == 0
+    assert monthly.commits == len(months.made) == 20
 
 
-def test_the_commit_that_brought_an_aspect_and_the_one_that_took_it_are_named(history: History) -> None:
-    found = trend(history.root, PACK)
-    changes = [c for c in found.changes if c.aspect == "deploy/containerization"]
+def test_the_commit_that_brought_an_aspect_and_the_one_that_took_it_are_named(
+    months: History, monthly: Trend
+) -> None:
+    changes = [c for c in monthly.changes if c.aspect == "deploy/containerization"]
     assert [(c.event, c.commit.id, c.commit.author) for c in changes] == [
-        ("appeared", history.made[10], "Linus"),
-        ("lost", history.made[18], "Mallory"),
+        ("appeared", months.made[10], "Linus"),
+        ("lost", months.made[18], "Mallory"),
     ]
-    assert all(c.exact for c in found.changes)
+    assert all(c.exact for c in monthly.changes)
 
 
-def test_the_level_is_named_too(history: History) -> None:
-    found = trend(history.root, PACK)
-    assert next((c.event, c.was, c.now, c.commit.author) for c in found.changes if not c.aspect) == (
+def test_the_level_is_named_too(monthly: Trend) -> None:
+    assert next((c.event, c.was, c.now, c.commit.author) for c in monthly.changes if not c.aspect) == (
         "rose",
         "none",
         "0",
@@ -131,10 +147,11 @@ def test_the_level_is_named_too(history: History) -> None:
     )
 
 
-def test_bisecting_looks_at_few_commits_and_each_tree_once(history: History) -> None:
-    found = trend(history.root, PACK)
-    assert len(found.points) <= found.audits < len(history.made)
-    same = History(history.root.parent / "same")
+def test_bisecting_looks_at_few_commits_and_each_tree_once(
+    months: History, monthly: Trend, tmp_path: Path
+) -> None:
+    assert len(monthly.points) <= monthly.audits < len(months.made)
+    same = History(tmp_path / "same")
     same.commit("2024-01-01", {"train.py": TRAIN})
     for month in range(2, 8):
         same.commit(f"2024-{month:02}-01", {})
@@ -217,9 +234,9 @@ def test_the_repository_is_left_as_it_was(history: History) -> None:
     assert sorted((p, p.stat().st_mtime_ns) for p in history.root.rglob("*") if p.is_file()) == before
 
 
-def test_each_point_is_what_an_audit_of_its_commit_says(history: History) -> None:
-    for point in trend(history.root, PACK).points[1:]:
-        alone = audit(history.root, point.commit.id)
+def test_each_point_is_what_an_audit_of_its_commit_says(months: History, monthly: Trend) -> None:
+    for point in monthly.points[1:]:
+        alone = audit(months.root, point.commit.id)
         assert point.state.score == alone.score
         assert point.state.pillars == alone.pillars
         assert point.state.verdicts == {f.aspect.id: f.verdict.value for f in alone.findings}
@@ -263,15 +280,15 @@ def test_what_has_no_history_or_no_machine_learning_is_told_in_one_line(tmp_path
 # -------------------------------------------------------------------------------------------------- formats
 
 
-def test_the_terminal_shows_sparklines_and_what_changed(history: History) -> None:
-    text = render(trend(history.root, PACK), "terminal")
+def test_the_terminal_shows_sparklines_and_what_changed(months: History, monthly: Trend) -> None:
+    text = render(monthly, "terminal")
     assert "MLOps trend of shop\n5 of 20 commits looked at (every month)" in text
     assert "Maturity level      ▁▁▁▁  0 to 0\n" in text
-    assert f"2024-03-10 {history.made[10][:9]} + Containerization appeared (missing to " in text
-    assert f"2024-04-05 {history.made[18][:9]} - Containerization lost" in text
+    assert f"2024-03-10 {months.made[10][:9]} + Containerization appeared (missing to " in text
+    assert f"2024-04-05 {months.made[18][:9]} - Containerization lost" in text
     assert "\x1b" not in text
     assert max(map(len, text.splitlines())) <= 100
-    assert render(trend(history.root, PACK), "terminal", unicode=False).isascii()
+    assert render(monthly, "terminal", unicode=False).isascii()
 
 
 def test_a_sparkline_is_as_high_as_its_value() -> None:
@@ -280,8 +297,8 @@ def test_a_sparkline_is_as_high_as_its_value() -> None:
     assert sparkline(list(range(100)), 99, 20)[-1] == "█"
 
 
-def test_json_is_of_the_published_shape_and_can_be_read_again(history: History) -> None:
-    text = render(trend(history.root, PACK), "json")
+def test_json_is_of_the_published_shape_and_can_be_read_again(monthly: Trend) -> None:
+    text = render(monthly, "json")
     schema = json.loads((data_folder("reports") / "trend.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
     assert [e.message for e in Draft202012Validator(schema).iter_errors(json.loads(text))] == []
@@ -297,15 +314,15 @@ def test_what_is_no_trend_is_refused(text: str) -> None:
         read(text.encode())
 
 
-def test_csv_has_a_row_for_each_point(history: History) -> None:
-    rows = list(csv.DictReader(io.StringIO(render(trend(history.root, PACK), "csv"))))
+def test_csv_has_a_row_for_each_point(monthly: Trend) -> None:
+    rows = list(csv.DictReader(io.StringIO(render(monthly, "csv"))))
     assert [row["date"] for row in rows][:2] == ["2024-01-10", "2024-02-20"]
     assert (rows[0]["level"], rows[0]["score"]) == ("", "")
     assert float(rows[1]["model"]) > 0
 
 
-def test_the_chart_is_well_formed(history: History) -> None:
-    root = ElementTree.fromstring(render(trend(history.root, PACK), "svg"))
+def test_the_chart_is_well_formed(monthly: Trend) -> None:
+    root = ElementTree.fromstring(render(monthly, "svg"))
     assert root.get("aria-label", "").startswith("From 2024-01-10 to 2024-05-01: level none to 0")
 
 
@@ -320,9 +337,9 @@ def test_a_hostile_author_stays_text_in_every_format(history: History, format: s
         assert "@&#8203;team" in text
 
 
-def test_an_unknown_format_is_an_error(history: History) -> None:
+def test_an_unknown_format_is_an_error(monthly: Trend) -> None:
     with pytest.raises(ValueError, match="unknown format 'pdf'"):
-        render(trend(history.root, PACK), "pdf")
+        render(monthly, "pdf")
 
 
 # -------------------------------------------------------------------------------------------------- the command
