@@ -64,7 +64,7 @@ class Reach:
         self._tests = frozenset(fact.site.path for fact in facts if fact.zone is Zone.TEST)
         self._foreign = frozenset(fact.site.path for fact in facts if fact.zone is Zone.FOREIGN)
         self._reached = self._walk()
-        run = frozenset(_path(unit) for unit in self._reached)
+        run = frozenset(_path(unit) for unit in self._reached) - self._tests
         imports = {
             path: tuple(edges) for path, edges in self._imports.items() if path not in self.failures.files
         }

@@ -32,8 +32,8 @@ def unused(
     """The source modules that nothing uses. `imports` are the edges between files, `run` the files automation reaches.
 
     A module is used when it is run, does work at its top, holds what a platform finds by name, bears a name that a
-    configuration, command or short text of the repository mentions, or is imported by one that is used. Modules
-    without definitions are data and never unused.
+    configuration, command or short text of the repository mentions, or is imported by one that is used. What only
+    tests run, name or import is not used by that. Modules without definitions are data and never unused.
     """
     modules = {
         fact.site.path
@@ -50,6 +50,8 @@ def unused(
         path = fact.site.path
         if _works(fact):
             used.add(path)
+        if fact.zone is Zone.TEST:
+            continue
         if fact.kind is Kind.COMMAND or (
             fact.kind is Kind.STRING and len(fact.name) < 200 and " " not in fact.name
         ):
