@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import time
@@ -217,3 +218,18 @@ def test_a_folder_that_cannot_be_written_fails_nothing(tmp_path: Path) -> None:
 )
 def test_each_platform_has_its_folder(environment: dict[str, str], platform: str, expected: str) -> None:
     assert user_folder(environment, platform) == expected
+
+
+@pytest.mark.parametrize("digits", [40, 64])
+def test_the_id_of_a_content_is_git_s(digits: int) -> None:
+    method = {40: hashlib.sha1, 64: hashlib.sha256}[digits]
+    assert blob_id(b"hello\n", digits) == method(b"blob 6\0hello\n").hexdigest()
+
+
+def test_the_presence_of_a_file_that_nothing_reads_is_kept_too() -> None:
+    kept: dict[object, object] = {}
+    (file,) = Tree.of({"model.bin": "x"}).files
+    Memory(kept).extract([replace(file, blob="1")])  # type: ignore[arg-type]
+    asked = Memory(kept)  # type: ignore[arg-type]
+    assert [fact.name for fact in asked.extract([replace(file, blob="1")])[0]] == ["model.bin"]
+    assert [key[3] for key in kept] == ["1"]  # type: ignore[index]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -27,7 +26,7 @@ from mlops_audit.reach import Reach
 from mlops_audit.reach.bodies import Bodies
 from mlops_audit.reach.uninstalled import ASKED_FOR
 from mlops_audit.report import Report, report_of, shown_sites
-from mlops_audit.rules import Pack, RuleError
+from mlops_audit.rules import Pack, RuleError, nearest
 from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
 from mlops_audit.shapes import dataclass, field, replace
 from mlops_audit.shipped import shipped
@@ -386,7 +385,7 @@ def rule_pack(folders: Sequence[Path] = (), cache: Cache = NOTHING_KEPT) -> Pack
             faults.append(f"{folder}: no rules: a pack has files <pillar>/<aspect>.yaml")
         for rule in further.rules:
             if rule.id not in aspects:
-                near = difflib.get_close_matches(rule.id, sorted(aspects), 1)
+                near = nearest(rule.id, sorted(aspects))
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 faults.append(f"{rule.path}:1: the catalogue has no aspect {rule.id!r}{hint}")
         pack = _merged(pack, further)

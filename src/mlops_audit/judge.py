@@ -79,16 +79,18 @@ def judge(aspect: Aspect, rule: Rule, facts: Facts, kinds: frozenset[str], proje
     """
     if not set(aspect.applies_to) <= kinds:
         return Finding(aspect, rule, Verdict.NA, project=project)
-    found = {name: answers(signal, facts) for name, signal in rule.signals.items()}
-    all_of = {name: bool(group) for name, group in found.items()}
-    firm = {name: [fact for fact in group if not fact.faint] for name, group in found.items()}
-    if rule.na and _any_holds(rule.na, all_of):
+    asked = _Asked(rule, facts)
+    sure = _Firm(asked)
+    if rule.na and _any_holds(rule.na, asked):
         return Finding(aspect, rule, Verdict.NA, project=project)
-    won = next((c for c in rule.passes if _holds(c, _together(c, firm), all_of)), None)
+    won = next((c for c in rule.passes if _holds(c, _together(c, sure), asked)), None)
     if won is not None:
-        together = _together(won, firm)
+        together = _together(won, sure)
         evidence = _evidence({name: together[name] for name in (*won.all, *won.any)})
         return Finding(aspect, rule, Verdict.PASS, evidence, project=project)
+    found = {name: asked[name] for name in rule.signals}
+    firm = {name: sure[name] for name in rule.signals}
+    all_of = {name: bool(group) for name, group in found.items()}
     evidence = _evidence(_speaking((*rule.passes, *rule.partial), found, all_of))
     lacks = _lacks(rule.passes, firm)
     if any(_holds(c, _together(c, found), all_of) for c in (*rule.passes, *rule.partial)):
@@ -117,11 +119,35 @@ def best(findings: Iterable[Finding]) -> Finding:
     return max(findings, key=lambda f: (order[f.verdict], -len(f.lacks), len(f.evidence)))
 
 
-def _any_holds(clauses: Iterable[Clause], held: Mapping[str, bool]) -> bool:
+class _Asked(dict[str, list[Fact]]):
+    """The answers to the signals of a rule, each found out when it is first looked at."""
+
+    def __init__(self, rule: Rule, facts: Facts) -> None:
+        super().__init__()
+        self._rule, self._facts = rule, facts
+
+    def __missing__(self, name: str) -> list[Fact]:
+        self[name] = found = answers(self._rule.signals[name], self._facts)
+        return found
+
+
+class _Firm(dict[str, list[Fact]]):
+    """The firm ones of answers."""
+
+    def __init__(self, found: Mapping[str, list[Fact]]) -> None:
+        super().__init__()
+        self._found = found
+
+    def __missing__(self, name: str) -> list[Fact]:
+        self[name] = firm = [fact for fact in self._found[name] if not fact.faint]
+        return firm
+
+
+def _any_holds(clauses: Iterable[Clause], held: Mapping[str, object]) -> bool:
     return any(_holds(clause, held, held) for clause in clauses)
 
 
-def _holds(clause: Clause, held: Mapping[str, object], all_of: Mapping[str, bool]) -> bool:
+def _holds(clause: Clause, held: Mapping[str, object], all_of: Mapping[str, object]) -> bool:
     return (
         all(held[name] for name in clause.all)
         and (not clause.any or sum(bool(held[name]) for name in clause.any) >= clause.at_least)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import marshal
 from collections.abc import Iterable, Iterator, MutableMapping
 
@@ -10,6 +9,7 @@ from mlops_audit.budget import ENDLESS, Budget
 from mlops_audit.cache import Cache, digest, program
 from mlops_audit.extract import extract, kinds_of
 from mlops_audit.facts import Fact, Problem
+from mlops_audit.hashes import sha1, sha256
 from mlops_audit.names import Names
 from mlops_audit.parse import ParseFailure
 from mlops_audit.records import facts_of, plain_facts
@@ -49,8 +49,11 @@ class Memory:
 
     def _read(self, file: File, budget: Budget) -> Extracted:
         """The facts of a file whose content is not known by an id: by its bytes, else extracted."""
-        if budget.over or not kinds_of(file.placed or file.path):
+        if budget.over:
             return extract([file], budget)
+        if not kinds_of(file.placed or file.path):  # its presence is all that it states, whatever it holds
+            found = extract([file], budget)
+            return self._keep(_key(file, file.blob), found) if file.blob else found
         try:
             data = file.read()
         except ParseFailure:
@@ -58,12 +61,15 @@ class Memory:
         # A file of a template is not read as it lies in its blob. Of all others the id is that of what was read, not of
         # what was said to be there.
         key = _key(file, file.blob if file.blob and file.placed else blob_id(data, len(file.blob)))
-        found = self._kept.get(key)
-        if found is None:
-            found = extract([replace(file, read=lambda: data)], budget)
-            if not any(problem.unread for problem in found[1]):
-                self._make_room()
-                self._kept[key] = found
+        known = self._kept.get(key)
+        if known is not None:
+            return known
+        found = extract([replace(file, read=lambda: data)], budget)
+        return found if any(problem.unread for problem in found[1]) else self._keep(key, found)
+
+    def _keep(self, key: Key, found: Extracted) -> Extracted:
+        self._make_room()
+        self._kept[key] = found
         return found
 
     def _make_room(self) -> None:
@@ -77,8 +83,8 @@ def _key(file: File, blob: str) -> Key:
 
 def blob_id(data: bytes, digits: int = 40) -> str:
     """git's id of a content (gitformat-pack): of 40 hexadecimal digits by SHA-1, of 64 by SHA-256."""
-    method = "sha256" if digits == 64 else "sha1"
-    return hashlib.new(method, b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+    told = b"blob %d\0" % len(data) + data
+    return (sha256(told) if digits == 64 else sha1(told)).hexdigest()
 
 
 class Shelf(MutableMapping[Key, Extracted]):

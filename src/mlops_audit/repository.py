@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import stat
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -197,6 +196,8 @@ class Repository:
             raise RepositoryError(
                 "a repository with SHA-256 object ids: revisions cannot be read, only the work tree"
             )
+        import tempfile
+
         import git
 
         with tempfile.TemporaryDirectory(prefix="mlops-audit-") as place:
@@ -426,6 +427,8 @@ def untracked_listing(root: Path) -> tuple[list[Entry], bool]:
     walked, cut, plain = _walked(root)
     if not plain:
         return walked, cut
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="mlops-audit-") as place, _hardened_environment():
         clean = Path(place)
         for name in ("objects/info", "refs/heads"):

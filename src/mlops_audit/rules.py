@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mlops_audit import parse
@@ -148,6 +147,13 @@ def load(folder: Path, shared: Path | None = None) -> Pack:
     return Pack(tuple(rule for rule in rules if rule is not None), kinds)
 
 
+def nearest(word: str, known: Sequence[str]) -> list[str]:
+    """The word of those that are known that is most like another, [] where none is."""
+    from difflib import get_close_matches
+
+    return get_close_matches(word, known, 1)
+
+
 class _Reader:
     """Reads rule files and collects faults."""
 
@@ -174,7 +180,7 @@ class _Reader:
         names = list(allowed)
         for key, _ in node.items:
             if key not in names:
-                near = difflib.get_close_matches(key, names, 1)
+                near = nearest(key, names)
                 hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
                 self.fault(node.line_of(key), f"unknown {what} {key!r}{hint}")
 
@@ -190,7 +196,7 @@ class _Reader:
             if word.startswith(("$", "!$")):
                 name = word.removeprefix("!")[1:]
                 if name not in vocabulary:
-                    near = difflib.get_close_matches(name, list(vocabulary), 1)
+                    near = nearest(name, list(vocabulary))
                     self.fault(
                         item.line,
                         f"unknown word list ${name}" + (f"; did you mean ${near[0]}?" if near else ""),
@@ -294,7 +300,7 @@ class _Reader:
                 names = item.get(part)
                 for name in names.list if names else []:
                     if name.text not in signals:
-                        near = difflib.get_close_matches(name.text, list(signals), 1)
+                        near = nearest(name.text, list(signals))
                         hint = f"; did you mean {near[0]!r}?" if near else ""
                         self.fault(name.line, f"{key!r} names an unknown signal {name.text!r}{hint}")
                 named[part] = tuple(name.text for name in names.list) if names else ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable
 
@@ -27,14 +26,14 @@ def score_of(text: str) -> tuple[str, float]:
 
 def near(word: str, known: Iterable[str]) -> str:
     """The hint at the nearest right word, else at all of them when they are few."""
+    from difflib import get_close_matches
+
     known = list(known)
     tails: dict[str, str] = {}
     for right in known:
         tails.setdefault(right.rpartition("/")[2], right)
-    close = difflib.get_close_matches(word, known, 1, 0.6)
-    close = close or [
-        tails[tail] for tail in difflib.get_close_matches(word.rpartition("/")[2], list(tails), 1, 0.6)
-    ]
+    close = get_close_matches(word, known, 1, 0.6)
+    close = close or [tails[tail] for tail in get_close_matches(word.rpartition("/")[2], list(tails), 1, 0.6)]
     if close:
         return f"; did you mean {close[0]!r}?"
     return f"; known: {', '.join(known)}" if len(known) <= 8 else ""

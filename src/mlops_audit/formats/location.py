@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mlops_audit.facts import Zone
 from mlops_audit.formats.line_hash import line_hash
 from mlops_audit.globs import globs
+from mlops_audit.hashes import sha256
 from mlops_audit.judge import Evidence, Finding, Verdict
 from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.shapes import dataclass
@@ -130,4 +130,4 @@ def _line(file: File, line: int) -> tuple[int, int, str] | None:
 
 
 def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
