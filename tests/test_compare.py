@@ -267,6 +267,37 @@ def test_the_comment_has_its_marker_and_stays_below_the_limit(history: History) 
     assert len(text.encode()) < LARGEST_COMMENT
 
 
+def test_a_comment_is_cut_between_lines_where_no_shortening_is_enough(history: History) -> None:
+    document = loss(history)
+    row = dict(document["aspects"][0]) | {"direction": "gained", "lacks": ["x" * 150] * 3}
+    document["aspects"] = [row | {"title": f"Aspect {n} {'y' * 200}"} for n in range(300)]
+    text = render(document, "markdown")
+    assert text.startswith("<!-- mlops-audit -->\n")
+    assert len(text.encode()) < LARGEST_COMMENT
+    assert text.endswith("names everything.*\n")
+    assert text.count("<details") == text.count("</details>")
+
+
+def test_a_second_comparison_reads_no_file_again(
+    history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlops_audit import memory
+    from mlops_audit.audit import Asked, rule_pack
+    from mlops_audit.cache import Cache
+    from mlops_audit.changes.sides import compare_trees
+
+    base = history.commit({"requirements.txt": "scikit-learn\nmlflow\n", "src/train.py": LOGGED})
+    history.commit({"src/train.py": TRAIN})
+    kept, read = Cache(str(tmp_path / "kept")), []
+    extract = memory.extract
+    monkeypatch.setattr(
+        memory, "extract", lambda files, *more: (read.append(files[0].path), extract(files, *more))[1]
+    )
+    both = [compare_trees(history.root, base, "HEAD", rule_pack(()), Asked(), cache=kept) for _ in range(2)]
+    assert both[0] == both[1] == compare_trees(history.root, base, "HEAD", rule_pack(()), Asked())
+    assert read.count("src/train.py") == 4, "twice for the first, none for the second, twice without a cache"
+
+
 HOSTILE = "src/`<img src=x onerror=alert(1)>|@all [x](http:evil) #1.py"
 
 

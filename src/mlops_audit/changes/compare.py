@@ -326,10 +326,26 @@ def render(
         for most in (8, 5, 3, 1, 0):
             text = filled("compare.md.j2", document | {"most": most, "told": told_of(document, most)})
             if len(text.encode("utf-8", "replace")) < LARGEST_COMMENT:
-                break
-        return text
+                return text
+        return _cut(text)
     if format == "terminal":
         from mlops_audit.changes.terminal import terminal
 
         return terminal(document, color=color, width=width, unicode=unicode)
     raise ValueError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
+
+
+def _cut(text: str) -> str:
+    """As many whole lines as a comment may have, and a word that there were more; no block is left open."""
+    kept, room = [], LARGEST_COMMENT - 200
+    for line in text.splitlines():
+        room -= len(line.encode("utf-8", "replace")) + 1
+        if room < 0:
+            break
+        kept.append(line)
+    shut = "\n\n</details>" * (sum(line.startswith("<details") for line in kept) - kept.count("</details>"))
+    return (
+        "\n".join(kept)
+        + shut
+        + "\n\n*Cut here: a comment holds no more. `--format json` names everything.*\n"
+    )

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from mlops_audit import catalogue
 from mlops_audit.audit import MACHINE_LEARNING, Asked, NothingToAudit, examine, report_on
 from mlops_audit.budget import RUN_SECONDS, Budget
+from mlops_audit.cache import NOTHING_KEPT, Cache
 from mlops_audit.changes.compare import Piece, Side, compared
 from mlops_audit.changes.identity import Sketch, against, renames, sketch
 from mlops_audit.facts import Fact, Facts
 from mlops_audit.judge import Evidence, answers
-from mlops_audit.memory import Memory
+from mlops_audit.memory import Memory, Shelf
 from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.report import Report, document_of, piece_of
 from mlops_audit.repository import Repository, RepositoryError
@@ -48,6 +50,7 @@ class _Audited:
 def compare_trees(
     root: Path, base: str, head: str | None, pack: Pack, asked: Asked,
     exclude: Iterable[str] = (), regressions: Iterable[str] = (), remarks: Sequence[str] = (),
+    cache: Cache = NOTHING_KEPT,
 ) -> Document:  # fmt: skip
     """The comparison of two revisions of the repository at `root`; without `head` that of the work tree.
 
@@ -55,8 +58,12 @@ def compare_trees(
     Raises RepositoryError, and NothingToAudit when there is no machine learning on either side.
     """
     exclude = tuple(exclude)
-    with Tree.open(root, base, exclude) as old, Tree.open(root, head, exclude) as new:
-        memory = Memory()  # what both sides share is read once
+    with (
+        Tree.open(root, base, exclude) as old,
+        Tree.open(root, head, exclude) as new,
+        closing(Shelf(cache, str(root.resolve()))) as shelf,
+    ):
+        memory = Memory(shelf)  # what both sides share is read once
         before = _audited(old, _called(base, old.commit), pack, asked, memory)
         after = _audited(new, WORK_TREE if head is None else _called(head, new.commit), pack, asked, memory)
         if not any(MACHINE_LEARNING & set(one.report.kinds) for one in (before, after)):
@@ -78,15 +85,18 @@ class Ends:
 
 
 def compare_ends(
-    ends: Ends, pack: Pack, asked: Asked, regressions: Sequence[str] = (), remarks: Sequence[str] = ()
-) -> Document:
+    ends: Ends, pack: Pack, asked: Asked, regressions: Sequence[str] = (), remarks: Sequence[str] = (),
+    cache: Cache = NOTHING_KEPT,
+) -> Document:  # fmt: skip
     """The comparison of two revisions, of two reports, or of one with the other.
 
     A report shows only some of the evidence, so a tree is compared with one by what a report of it would show. Which
     files were renamed is not known of reports.
     """
     if not ends.reports:
-        return compare_trees(ends.root, ends.base, ends.head, pack, asked, ends.exclude, regressions, remarks)
+        return compare_trees(
+            ends.root, ends.base, ends.head, pack, asked, ends.exclude, regressions, remarks, cache
+        )
     before, after = (_end(ends, word, pack, asked) for word in (ends.base, ends.head))
     return compared(before, after, {}, regressions)
 

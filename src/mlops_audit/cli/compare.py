@@ -11,7 +11,7 @@ import click
 from mlops_audit.cli import options
 from mlops_audit.cli.codes import FAILED, NOTHING, PASSED
 from mlops_audit.cli.output import check_output, colored, say, unicode, width, write, write_file
-from mlops_audit.cli.surroundings import configured, effective, rules_of, waiving_of
+from mlops_audit.cli.surroundings import cache_of, configured, effective, rules_of, waiving_of
 from mlops_audit.cli.words import FORMATS, Folder, Misuse, Output, Word
 from mlops_audit.shapes import replace
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @options.TODAY
 @options.ISOLATED
 @options.COLOR
+@options.NO_CACHE
 @click.option("-q", "--quiet", is_flag=True, help="No notes on stderr.")
 def compare(
     base: str,
@@ -55,6 +56,7 @@ def compare(
     today: date | None,
     isolated: bool,
     color: str,
+    no_cache: bool,
     quiet: bool,
 ) -> int:
     """Say what a change does: BASE and HEAD are revisions or JSON reports; without HEAD it is the work tree.
@@ -85,7 +87,8 @@ def compare(
             waiving=None if no_waivers else waiving_of(config, today), with_snippets=False,
         )  # fmt: skip
         ends = Ends(path, base, head, reports, config.exclude)
-        document = compare_ends(ends, rules_of(config.rules), asked, regressions, remarks)
+        kept = cache_of(None if no_cache else path)
+        document = compare_ends(ends, rules_of(config.rules), asked, regressions, remarks, kept)
     except (ConfigError, RuleError, RepositoryError, CompareError) as error:
         raise Misuse(str(error)) from error
     except NothingToAudit as error:
