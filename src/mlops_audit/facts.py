@@ -350,7 +350,8 @@ class Facts:
             side = self.sides.get(fact.site.path)
             if side != "both" or self.bodies is None:
                 return values(side)
-            return (self.bodies.callers(fact.name, fact.site.path, self.sides),)
+            called = self.bodies.callers(fact.name, fact.site.path, self.sides)
+            return (called,) if called else ()
         if name in ("does", "leads"):
             stated = values(fact.traits.get("calls_inside" if name == "does" else "leads"))
             if self.bodies is None:

@@ -46,16 +46,21 @@ class Bodies:
         """On which side a function, method or class of a file is called: `trains`, `serves` or `both`.
 
         A call in a file of both sides counts for the side on which the function around it is called; where nobody
-        calls that, for what the file does itself, if anything. What nobody calls by its name may be called by a
-        framework on both.
+        calls that, for what the file does itself, if anything. A method that nobody calls by its name is called where
+        its class is; a function that nobody calls nowhere.
         """
+        owner = name.rpartition(".")[0]
+        if not any(place in sides for place, _ in self._sites(name, path)):
+            if not owner or not any(place in sides for place, _ in self._sites(owner, path)):
+                return ""
+            name = owner
         found: set[str] = set()
         seen = {(name, path)}
         stack = [(name, path)]
         while stack:
             asked, home = stack.pop()
             sites = [site for site in self._sites(asked, home) if site[0] in sides]
-            if not sites and len(seen) > 1:
+            if not sites:
                 found.add(self._itself(home))
             for place, around in sites:
                 if sides[place] != "both":
