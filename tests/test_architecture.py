@@ -40,7 +40,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "judge extract reach projects",
         "reach.failures reach.uncalled reach.unloaded shipped",
         "reach.unbound",
-        "EXTRACTORS reach.unbuildable reach.unbundled reach.launch reach.uninstalled reach.bodies reach.unused",
+        "EXTRACTORS reach.unbuildable reach.unbundled reach.launch reach.uninstalled reach.unmade reach.bodies reach.unused",
         "records tree reach.named_tasks",
         "rules",
         "catalogue repository scaffold",

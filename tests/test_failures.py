@@ -195,3 +195,32 @@ def test_a_name_that_its_module_does_not_hold_fails(module: str, text: str, prob
     assert said == [
         "train.py:1: imports Settings from src.settings, which holds none: code that fails is partial at best"
     ] * bool(problems)
+
+
+CHECKED_OUT = "on: push\njobs:\n  t:\n    runs-on: x\n    steps:\n      - uses: actions/checkout@v4\n"
+READS = "import pandas as pd\n\n\ndef rows():\n    return pd.read_csv('data/test/rows.csv')\n"
+
+
+@pytest.mark.parametrize(
+    ("steps", "more", "dead"),
+    [
+        ("      - run: python evaluate.py\n", {}, True),
+        ("      - run: mkdir -p data/raw && python evaluate.py\n", {}, True),
+        ("      - run: curl -o data/other.csv $URL\n      - run: python evaluate.py\n", {}, True),
+        ("      - run: pytest\n", {}, False),
+        ("      - run: dvc pull data\n      - run: python evaluate.py\n", {}, False),
+        ("      - run: curl -o data/test.zip $URL\n      - run: python evaluate.py\n", {}, False),
+        (
+            "      - run: python make.py && python evaluate.py\n",
+            {"make.py": "f.to_csv('data/test/' + n)\n"},
+            False,
+        ),
+        ("      - run: python evaluate.py\n", {"split.py": "FILE = 'rows.csv'\n"}, False),
+        ("      - run: python evaluate.py\n", {"data/test/rows.csv": "a,b\n1,2\n"}, False),
+    ],
+)
+def test_what_reads_a_file_that_nothing_makes_fails_in_a_fresh_checkout(
+    steps: str, more: dict[str, str], dead: bool
+) -> None:
+    calls, _ = dead_calls({".github/workflows/ci.yml": CHECKED_OUT + steps, "evaluate.py": READS, **more})
+    assert ("pandas.read_csv" in calls) is dead

@@ -11,6 +11,7 @@ from mlops_audit.reach.unbound import unbound
 from mlops_audit.reach.unbuildable import unbuildable
 from mlops_audit.reach.unbundled import left_out
 from mlops_audit.reach.uninstalled import uninstalled
+from mlops_audit.reach.unmade import unmade
 from mlops_audit.shapes import dataclass
 
 # Folders of a project are called like the tools that they are for; without an `__init__.py` the installed tool wins.
@@ -74,7 +75,7 @@ def failures(
     files = {fact.site.path for fact in (*failing, *nameless) if "function" not in fact.traits}
     functions = frozenset(
         (fact.site.path, name)
-        for fact in (*failing, *nameless)
+        for fact in (*failing, *nameless, *unmade(facts, repository.paths))
         for name in values(fact.traits.get("function"))
     )
     return Failures(

@@ -1,0 +1,84 @@
+"""Data files that a job of CI reads and that neither the repository holds nor anything in it makes or fetches."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+
+from mlops_audit.facts import Fact, Kind, Zone, values
+
+READERS = re.compile(
+    r"(?:pandas|polars|dask\.dataframe|geopandas)\.(?:read|scan)_\w+|numpy\.(?:load|loadtxt|genfromtxt)|joblib\.load"
+)
+DATA = re.compile(
+    r"(?:\./)?(?:[\w-]+/)+[\w.-]+\.(?:csv|tsv|parquet|feather|json|jsonl|xlsx|npy|npz|pkl|joblib)"
+)
+# Systems that check the repository out anew for every run: there is nobody who could have put a file there.
+CLEAN = frozenset(
+    {"github", "gitlab", "azure", "circleci", "cloudbuild", "codebuild", "bitbucket", "buildkite"}
+)
+# Programs that bring or unpack files, or run pipelines whose outputs nothing else names.
+FETCHERS = re.compile(
+    r"(?:^|\s)(?:dvc|aws|gsutil|gcloud|az|kaggle|wget|curl|unzip|tar|rclone|gdown|hf|huggingface-cli|azcopy|mc|scp|rsync|7z|"
+    r"git lfs|dbt|kedro|snakemake|nextflow)\s"
+)
+PACKED = re.compile(r"\.(?:zip|tar|tgz|gz|7z|bz2|xz)\b")
+
+
+def unmade(facts: Sequence[Fact], paths: Collection[str]) -> list[Fact]:
+    """The calls that read such a file, with its path as literal. A file whose path, folder or name stands anywhere else
+    may be made there, and one whose outermost folder a command fetches as a whole may be brought."""
+    read = [
+        fact
+        for fact in facts
+        if fact.kind is Kind.CALL
+        and fact.zone is Zone.SOURCE
+        and READERS.fullmatch(fact.name)
+        and not {"dead", "guard", "main"} & set(fact.traits)
+        and DATA.fullmatch(_first(fact))
+    ]
+    jobs = [_text(fact) for fact in facts if fact.kind is Kind.COMMAND and _is_of_ci(fact)] if read else []
+    read = [fact for fact in read if any(fact.site.path in job for job in jobs)]
+    if not read:
+        return []
+    known = {part for path in paths for part in (path, path.rpartition("/")[2])}
+    read = [fact for fact in read if _first(fact).rpartition("/")[2] not in known]
+    said = [(fact.site, _text(fact)) for fact in facts if fact.zone is not Zone.TEST and _may_make(fact)]
+    return [
+        fact
+        for fact in read
+        if not any(site != fact.site and _may_be_made(_first(fact), text) for site, text in said)
+    ]
+
+
+def _may_make(fact: Fact) -> bool:
+    return fact.kind in (Kind.CALL, Kind.STRING, Kind.SETTING, Kind.COMMAND, Kind.STEP, Kind.INSTRUCTION)
+
+
+def _may_be_made(path: str, text: str) -> bool:
+    folder, _, name = path.removeprefix("./").rpartition("/")
+    outermost = folder.partition("/")[0]
+    if name in text or folder in text:
+        return True
+    whole = re.search(rf"(?<![\w./-]){re.escape(outermost)}/?(?![\w./-])", text) or (
+        outermost in text and PACKED.search(text)
+    )
+    return whole is not None and FETCHERS.search(text) is not None
+
+
+def _first(fact: Fact) -> str:
+    return next(iter(values(fact.traits.get("1"))), "")
+
+
+def _is_of_ci(fact: Fact) -> bool:
+    return bool(CLEAN & set(values(fact.traits.get("system"))))
+
+
+def _text(fact: Fact) -> str:
+    told: Iterable[str] = (
+        value
+        for trait, given in fact.traits.items()
+        if trait in ("value", "outs", "deps", "runs", "target") or trait.isdigit() or trait.endswith("=")
+        for value in values(given)
+    )
+    return " ".join((fact.name, *told))
