@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import mlops_audit
@@ -37,6 +38,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "formats.markdown formats.not_read waivers changes.baseline changes.telling",
         "quiet ignores",
         "score memory changes.identity unread",
+        "workers",
         "judge extract reach projects",
         "reach.failures reach.uncalled reach.unloaded shipped",
         "reach.unbound",
@@ -69,6 +71,12 @@ def name_of(path: Path) -> str:
     return dotted.removesuffix(".__init__") or "__init__"
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_bytes())))
+
+
+@cache
 def modules() -> dict[str, Path]:
     return {name_of(path): path for path in sorted(PACKAGE.rglob("*.py")) if "_data" not in path.parts}
 
@@ -83,7 +91,7 @@ def layer_of(module: str) -> int:
 def imported_by(path: Path) -> set[str]:
     known = modules()
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in nodes(path):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -125,7 +133,7 @@ def test_only_the_start_and_the_command_line_touch_the_streams() -> None:
     for module, path in modules().items():
         if module in ("start", "cli", "cli.output"):
             continue
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        for node in nodes(path):
             if isinstance(node, ast.Attribute):
                 assert ast.unparse(node) not in ("sys.stdout", "sys.stderr"), f"{module}:{node.lineno}"
 
@@ -134,7 +142,7 @@ def test_only_the_command_line_prints_or_exits() -> None:
     for module, path in modules().items():
         if module in ("cli", "__main__"):
             continue
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        for node in nodes(path):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 assert called not in ("print", "sys.exit", "exit", "quit"), (
@@ -146,7 +154,7 @@ def test_only_the_repository_module_starts_processes_or_git() -> None:
     for module, path in modules().items():
         if module == "repository":
             continue
-        for node in ast.walk(ast.parse(path.read_bytes())):
+        for node in nodes(path):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = (
                     [alias.name for alias in node.names]

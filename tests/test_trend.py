@@ -246,11 +246,14 @@ def test_a_file_that_did_not_change_is_read_once(history: History, monkeypatch: 
     read_files: list[str] = []
     from mlops_audit import memory
 
-    extract = memory.extract
+    extracted = memory.extracted
     monkeypatch.setattr(
         memory,
-        "extract",
-        lambda files, *more: (read_files.extend(f.path for f in files), extract(files, *more))[1],
+        "extracted",
+        lambda files, *more, **how: (
+            read_files.extend(f.path for f in files),
+            extracted(files, *more, **how),
+        )[1],
     )
     trend(history.root, PACK)
     assert read_files.count("train.py") == 1

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from mlops_audit import catalogue, rules
+from mlops_audit import catalogue, rules, workers
 from mlops_audit import extract as extractors
 from mlops_audit.budget import RUN_SECONDS, Budget
 from mlops_audit.cache import NOTHING_KEPT, Cache
@@ -91,6 +91,7 @@ def audit(
     with_snippets: bool = True,
     project: str | None = None,
     cache: Cache = NOTHING_KEPT,
+    reading: Reading | None = None,
 ) -> Report:
     """Audit a repository: the tracked files of the work tree at `root`, or those of the commit `rev`.
 
@@ -117,7 +118,8 @@ def audit(
     shelf = Shelf(cache, str(Path(root).resolve())) if cache.folder else None
     try:
         with Tree.open(Path(root), rev, exclude) as tree:
-            report = audit_tree(tree, pack, asked, budget, Memory(shelf) if shelf is not None else None)
+            memory = Memory(shelf) if shelf is not None else None
+            report = audit_tree(tree, pack, asked, budget, memory, reading or Reading())
     finally:
         if shelf is not None:
             shelf.close()
@@ -130,9 +132,10 @@ def audit_tree(
     asked: Asked = Asked(),  # noqa: B008 (frozen)
     budget: Budget | None = None,
     memory: Memory | None = None,
+    reading: Reading | None = None,
 ) -> Report:
     """The same for a tree that is open and rules that are read."""
-    facts, problems, kinds = examine(tree, pack, memory, budget)
+    facts, problems, kinds = examine(tree, pack, memory, budget, reading or ALONE)
     if asked.project is not None:
         alone = chosen(projects_of(facts, kinds), asked.project)
         facts, asked = alone.facts, replace(asked, project=alone.folder)
@@ -261,16 +264,32 @@ def _sketches(tree: Tree, paths: Collection[str]) -> dict[str, Sketch]:
     return found
 
 
+@dataclass(frozen=True)
+class Reading:
+    """By how many processes files are read (0: as many as pay), and who is told how far that is."""
+
+    jobs: int = 0
+    progress: workers.Progress | None = None
+
+
+ALONE = Reading(jobs=1)
+
+
 def examine(
-    tree: Tree, pack: Pack, memory: Memory | None = None, budget: Budget | None = None
+    tree: Tree,
+    pack: Pack,
+    memory: Memory | None = None,
+    budget: Budget | None = None,
+    reading: Reading = ALONE,
 ) -> tuple[Facts, list[Problem], dict[str, tuple[Evidence, ...]]]:
     """What a tree states, what could not be read, and the kinds of project it is with the evidence of each.
 
     Which files train and which serve also tells reach which modules both sides share. `memory` is what audits of other
     commits of the same repository have read already; without a budget only single files are under an alarm.
     """
-    read = memory.extract if memory else extractors.extract
-    extracted, problems = read(tree.files, budget or Budget(math.inf))
+    read = memory.extract if memory else workers.extract
+    jobs = reading.jobs if tree.apart else 1
+    extracted, problems = read(tree.files, budget or Budget(math.inf), jobs, reading.progress)
     known = memory.names if memory else Names()
     reach = Reach(extracted, _texts(tree))
     home = {file.placed: file.path for file in tree.files if file.placed}

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import marshal
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 
 from mlops_audit.budget import ENDLESS, Budget
 from mlops_audit.cache import Cache, digest, program
-from mlops_audit.extract import extract, kinds_of
+from mlops_audit.extract import readable
 from mlops_audit.facts import Fact, Problem
 from mlops_audit.hashes import sha1, sha256
 from mlops_audit.names import Names
 from mlops_audit.parse import ParseFailure
 from mlops_audit.records import facts_of, plain_facts
-from mlops_audit.shapes import replace
 from mlops_audit.tree import File
+from mlops_audit.workers import Progress, extracted
 
 Key = tuple[
     str, str, str, str
@@ -35,42 +35,44 @@ class Memory:
         self.names = Names()
         self._kept: MutableMapping[Key, Extracted] = {} if kept is None else kept
 
-    def extract(self, files: Iterable[File], budget: Budget = ENDLESS) -> Extracted:
+    def extract(
+        self,
+        files: Sequence[File],
+        budget: Budget = ENDLESS,
+        jobs: int = 1,
+        progress: Progress | None = None,
+    ) -> Extracted:
         """What `extract.extract` gives."""
-        facts: list[Fact] = []
-        problems: list[Problem] = []
-        for file in files:
-            found = self._kept.get(_key(file, file.blob)) if file.blob else None
-            if found is None:
-                found = self._read(file, budget)
-            facts.extend(found[0])
-            problems.extend(found[1])
-        return facts, list(dict.fromkeys(problems))
+        found = [self._known(file, budget) for file in files]
+        unknown = [number for number, known in enumerate(found) if known is None]
+        read = extracted(
+            [files[number] for number in unknown], budget, jobs=jobs, progress=progress, identify=blob_id
+        )
+        for number, one in zip(unknown, read, strict=True):
+            file = files[number]
+            found[number] = (one.facts, one.problems)
+            blob = one.content
+            # A file of a template is not read as it lies in its blob, and of one that nothing reads its presence is all
+            # that it states. Of all others the id is that of what was read, not of what was said to be there.
+            if file.blob and (file.placed if blob else not readable(file)):
+                blob = file.blob
+            if blob and not any(problem.unread for problem in one.problems):
+                self._make_room()
+                self._kept[_key(file, blob)] = (one.facts, one.problems)
+        told = [each for each in found if each is not None]
+        problems = dict.fromkeys(problem for each in told for problem in each[1])
+        return [fact for each in told for fact in each[0]], list(problems)
 
-    def _read(self, file: File, budget: Budget) -> Extracted:
-        """The facts of a file whose content is not known by an id: by its bytes, else extracted."""
-        if budget.over:
-            return extract([file], budget)
-        if not kinds_of(file.placed or file.path):  # its presence is all that it states, whatever it holds
-            found = extract([file], budget)
-            return self._keep(_key(file, file.blob), found) if file.blob else found
+    def _known(self, file: File, budget: Budget) -> Extracted | None:
+        """What is kept of a file, by the id of its content; where git knows none, that is found out from its bytes."""
+        if file.blob:
+            return self._kept.get(_key(file, file.blob))
+        if budget.over or not self._kept or not readable(file):
+            return None
         try:
-            data = file.read()
+            return self._kept.get(_key(file, blob_id(file.read())))
         except ParseFailure:
-            return extract([file], budget)
-        # A file of a template is not read as it lies in its blob. Of all others the id is that of what was read, not of
-        # what was said to be there.
-        key = _key(file, file.blob if file.blob and file.placed else blob_id(data, len(file.blob)))
-        known = self._kept.get(key)
-        if known is not None:
-            return known
-        found = extract([replace(file, read=lambda: data)], budget)
-        return found if any(problem.unread for problem in found[1]) else self._keep(key, found)
-
-    def _keep(self, key: Key, found: Extracted) -> Extracted:
-        self._make_room()
-        self._kept[key] = found
-        return found
+            return None
 
     def _make_room(self) -> None:
         if len(self._kept) >= MAX_FILES:

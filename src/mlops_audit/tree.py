@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import posixpath
 import re
@@ -114,6 +115,7 @@ class Tree:
     files: tuple[File, ...]
     skipped: tuple[Problem, ...] = ()
     commit: str = ""
+    apart: bool = False  # whether several processes may read its files at the same time
 
     @classmethod
     def of(cls, files: Mapping[str, str | bytes], name: str = "memory") -> Tree:
@@ -149,7 +151,8 @@ class Tree:
         if len(entries) > MAX_ENTRIES:
             entries, cut = entries[:MAX_ENTRIES], True
         reader = _WorkTree(root)
-        yield _tree(name, entries, reader.reader, reader.target, exclude, commit, cut, reader.blob)
+        found = _tree(name, entries, reader.reader, reader.target, exclude, commit, cut, reader.blob)
+        yield replace(found, apart=True)
 
     @classmethod
     def of_commit(cls, repo: Objects, commit: str, name: str, exclude: Iterable[str] = ()) -> Tree:
@@ -246,20 +249,24 @@ def _link_reason(link: Entry, target: str, kept: Mapping[str, Entry]) -> str:
 
 
 class _Meter:
-    """Counts the bytes that are read, each file once, and refuses more of them than any repository needs."""
+    """Counts the bytes that are read, each file once, and refuses more of them than any repository needs.
+
+    Processes that come from this one count together with it.
+    """
 
     def __init__(self) -> None:
-        self._room = MAX_TOTAL_BYTES
+        self._room = memoryview(mmap.mmap(-1, 8)).cast("q")
+        self._room[0] = MAX_TOTAL_BYTES
         self._counted: set[str] = set()
 
     def over(self, path: str, read: Callable[[], bytes]) -> Callable[[], bytes]:
         def metered() -> bytes:
-            if self._room < 0 and path not in self._counted:
+            if self._room[0] < 0 and path not in self._counted:
                 raise NotRead(f"more than {MAX_TOTAL_BYTES} bytes in all")
             data = read()
             if path not in self._counted:
                 self._counted.add(path)
-                self._room -= len(data)
+                self._room[0] -= len(data)
             return data
 
         return metered

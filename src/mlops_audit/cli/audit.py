@@ -15,6 +15,8 @@ from mlops_audit.cli.output import (
     check_output,
     colored,
     counted,
+    end_progress,
+    reading_progress,
     say,
     unicode,
     width,
@@ -66,6 +68,14 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Skip what is not read by then.",
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Read files by N processes; 0: as many as pay.",
+)
 @click.option("--strict", is_flag=True, help="Exit 4 when what was not read leaves any aspect unknown.")
 @click.option("--no-snippets", "bare", is_flag=True, help="No lines of source in the report.")
 @click.option("--trend", "history", type=click.Path(path_type=Path), metavar="FILE",
@@ -92,6 +102,7 @@ def audit(
     isolated: bool,
     base: str | None,
     seconds: float,
+    jobs: int,
     strict: bool,
     bare: bool,
     history: Path | None,
@@ -100,7 +111,7 @@ def audit(
     quiet: bool,
 ) -> int:
     """Audit the repository at PATH: 60 aspects, six scores, a maturity level and a roadmap."""
-    from mlops_audit.audit import NothingToAudit
+    from mlops_audit.audit import NothingToAudit, Reading
     from mlops_audit.audit import audit as audit_repository
     from mlops_audit.budget import of_time
     from mlops_audit.changes.baseline import BaselineError
@@ -134,7 +145,9 @@ def audit(
             with_snippets=not bare,
             project=project,
             cache=cache_of(None if no_cache else path),
+            reading=Reading(jobs, reading_progress(quiet)),
         )
+        end_progress(quiet)
     except (ConfigError, RuleError, RepositoryError, BaselineError, NoProject) as error:
         raise Misuse(str(error)) from error
     except NothingToAudit as error:

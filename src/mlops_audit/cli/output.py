@@ -76,6 +76,25 @@ def progress(quiet: bool) -> Callable[[int, int], None]:
     return draw
 
 
+def reading_progress(quiet: bool) -> Callable[[int, int], None] | None:
+    """Tells on stderr how far the reading of files is, where a terminal shows it and it takes longer than a moment."""
+    if quiet or not sys.stderr.isatty():
+        return None
+    from time import monotonic
+
+    shown = monotonic() + 1.0
+
+    def draw(done: int, expected: int) -> None:
+        nonlocal shown
+        now = monotonic()
+        if now >= shown:
+            shown = now + 0.1
+            sys.stderr.write(f"\r{done} of {expected} files read\x1b[K")
+            sys.stderr.flush()
+
+    return draw
+
+
 def end_progress(quiet: bool) -> None:
     if not quiet and sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
