@@ -207,6 +207,7 @@ READS = "import pandas as pd\n\n\ndef rows():\n    return pd.read_csv('data/test
         ("      - run: python evaluate.py\n", {}, True),
         ("      - run: mkdir -p data/raw && python evaluate.py\n", {}, True),
         ("      - run: curl -o data/other.csv $URL\n      - run: python evaluate.py\n", {}, True),
+        ("      - run: curl -f http://localhost:8000/health\n      - run: python evaluate.py\n", {}, True),
         ("      - run: pytest\n", {}, False),
         ("      - run: dvc pull data\n      - run: python evaluate.py\n", {}, False),
         ("      - run: curl -o data/test.zip $URL\n      - run: python evaluate.py\n", {}, False),

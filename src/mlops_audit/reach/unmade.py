@@ -60,10 +60,9 @@ def _may_be_made(path: str, text: str) -> bool:
     outermost = folder.partition("/")[0]
     if name in text or folder in text:
         return True
-    whole = re.search(rf"(?<![\w./-]){re.escape(outermost)}/?(?![\w./-])", text) or (
-        outermost in text and PACKED.search(text)
-    )
-    return whole is not None and FETCHERS.search(text) is not None
+    whole = re.search(rf"(?<![\w./-]){re.escape(outermost)}/?(?![\w./-])", text) is not None
+    packed = outermost in text and PACKED.search(text) is not None
+    return (whole or packed) and FETCHERS.search(text) is not None
 
 
 def _first(fact: Fact) -> str:
