@@ -20,6 +20,8 @@ ASKED_FOR: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 # Platforms whose runtimes hold such libraries, or whose jobs install them in ways of their own.
 PLATFORMS = ("databricks", "sagemaker", "azureml", "anyscale")
+# Arguments by which code defines images and environments.
+ASKING = frozenset({"packages_to_install=", "pip_install=", "requirements=", "pip_packages=", "1"})
 TEST_RUNNERS = re.compile(r"\b(pytest|unittest|tox|nox)\b")
 LISTS = re.compile(
     r"(^|/)([^/]*requirements[^/]*\.(txt|in)|environment\.ya?ml|conda\.ya?ml|pipfile|setup\.py)$"
@@ -85,12 +87,12 @@ def _installed(facts: Sequence[Fact]) -> list[str]:
             found.setdefault(fact.name)
         elif fact.kind is Kind.SETTING and "dependenc" in fact.name.lower():
             found.setdefault(" ".join(values(fact.traits.get("value"))))
-        elif fact.kind is Kind.CALL:  # images and environments that code defines
-            for trait in ("packages_to_install=", "pip_install=", "requirements=", "pip_packages=", "1"):
+        elif fact.kind is Kind.CALL and not ASKING.isdisjoint(fact.traits):
+            for trait in ASKING:
                 found.update(
                     dict.fromkeys(v for v in values(fact.traits.get(trait)) if "=" in trait or "pip" in v)
                 )
-        for system in values(fact.traits.get("system")):
+        for system in values(fact.traits["system"]) if "system" in fact.traits else ():
             if system in PLATFORMS:
                 found.setdefault("databricks " + system)
     for unit, commands in installs.items():

@@ -39,7 +39,8 @@ def unloaded(facts: Sequence[Fact]) -> frozenset[str]:
     if not asked:
         return frozenset()
     said = "\n".join(_texts(facts, frozenset(asked)))
-    folders = {line.removeprefix("../").strip("./") for line in said.split("\n") if len(line) < 120}
+    lines = set(said.split("\n"))
+    folders = {line.removeprefix("../").strip("./") for line in lines if len(line) < 120}
     return frozenset(path for path in asked if not _is_named(path, said) and not _folders(path) & folders)
 
 
@@ -85,12 +86,17 @@ def _is_named(path: str, said: str) -> bool:
     return re.search(rf"(?:[)}}]|[$%]\w{{1,40}}){re.escape(ending)}", said) is not None
 
 
-def _texts(facts: Iterable[Fact], asked: frozenset[str]) -> Iterable[str]:
+def _texts(facts: Iterable[Fact], asked: frozenset[str]) -> list[str]:
     """Texts that may name a file; what the files in question say themselves is none."""
+    found: list[str] = []
     for fact in facts:
         if fact.kind in (Kind.STRING, Kind.COMMAND, Kind.IMPORT):
-            yield fact.name
+            found.append(fact.name)
         elif fact.kind is Kind.FILE or fact.site.path in asked:
             continue
         for value in fact.traits.values():
-            yield from values(value)
+            if isinstance(value, str):
+                found.append(value)
+            else:
+                found.extend(value)
+    return found
