@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from histories import History
 from markdown_it import MarkdownIt
+from schemas import schema
 from test_cli import Run, run  # noqa: F401
 
 from mlops_audit.audit import Asked, NothingToAudit, rule_pack
-from mlops_audit.catalogue import data_folder
 from mlops_audit.changes.compare import LARGEST_COMMENT, direction_of, render
 from mlops_audit.changes.identity import Mark, likeness, match, renames, sketch
 from mlops_audit.changes.sides import CompareError, compare_trees, side_of_report
@@ -30,8 +29,7 @@ def mark(path: str, line: int, name: str = "x") -> Mark:
 
 def between(history: History, base: str, head: str | None, **more: Any) -> Document:
     document = compare_trees(history.root, base, head, rule_pack(), Asked(), **more)
-    schema = json.loads((data_folder("reports") / "compare.schema.json").read_text())
-    jsonschema.validate(document, schema)
+    schema("compare").validate(document)
     return document
 
 
@@ -289,10 +287,10 @@ def test_a_second_comparison_reads_no_file_again(
     base = history.commit({"requirements.txt": "scikit-learn\nmlflow\n", "src/train.py": LOGGED})
     history.commit({"src/train.py": TRAIN})
     kept, read = Cache(str(tmp_path / "kept")), []
-    extract = memory.extract
+    extracted = memory.extracted
     monkeypatch.setattr(
-        memory, "extract", lambda files, *more: (read.append(files[0].path), extract(files, *more))[1]
-    )
+        memory, "extracted", lambda files, *more, **how: (read.extend(f.path for f in files), extracted(files, *more, **how))[1]
+    )  # fmt: skip
     both = [compare_trees(history.root, base, "HEAD", rule_pack(()), Asked(), cache=kept) for _ in range(2)]
     assert both[0] == both[1] == compare_trees(history.root, base, "HEAD", rule_pack(()), Asked())
     assert read.count("src/train.py") == 4, "twice for the first, none for the second, twice without a cache"
