@@ -6,12 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from histories import History
+from schemas import schema
 from test_cli import Run, run  # noqa: F401
 
-from mlops_audit.catalogue import data_folder
 from mlops_audit.changes.baseline import Baseline, BaselineError, Place, hold, read, written
 from mlops_audit.changes.identity import Mark
 from mlops_audit.facts import Site, Zone
@@ -53,7 +52,7 @@ def audited(run: Run, history: History, *words: object) -> dict[str, Any]:
     ran = run("audit", history.root, "--format", "json", *words)
     assert ran.code in (0, 1), ran.err
     document = json.loads(ran.out)
-    jsonschema.validate(document, json.loads((data_folder("reports") / "report.schema.json").read_text()))
+    schema("report").validate(document)
     return document
 
 

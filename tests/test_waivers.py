@@ -6,13 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from histories import History
+from schemas import schema
 from test_baseline import TRAIN
 from test_cli import Run, run  # noqa: F401
 
-from mlops_audit.catalogue import data_folder
 from mlops_audit.config import ConfigError, of_repository
 
 ASPECT = "model/reproducible-training"
@@ -35,7 +34,7 @@ def audited(run: Run, history: History, *words: object) -> dict[str, Any]:
     ran = run("audit", history.root, "--format", "json", *TODAY, *words)
     assert ran.code in (0, 1), ran.err
     document = json.loads(ran.out)
-    jsonschema.validate(document, json.loads((data_folder("reports") / "report.schema.json").read_text()))
+    schema("report").validate(document)
     return document
 
 
