@@ -926,3 +926,23 @@ def test_a_bomb_of_aliases_takes_no_time() -> None:
     start = time.process_time()
     extract(Tree.of({".gitlab-ci.yml": text, CI: text}).files)
     assert time.process_time() - start < 10
+
+
+@pytest.mark.parametrize(
+    ("path", "unit"),
+    [
+        ("Jenkinsfile", "/*x"),
+        ("Jenkinsfile", "x(/*"),
+        ("models/a/config.pbtxt", '"\\'),
+        ("models/a/config.pbtxt", "'\\"),
+    ],
+)
+def test_what_is_opened_again_and_again_and_never_closed_takes_no_longer_than_other_text(
+    path: str, unit: str
+) -> None:
+    from mlops_audit.budget import Budget
+    from mlops_audit.extract import extract_file
+    from mlops_audit.tree import Tree
+
+    (file,) = Tree.of({path: unit * (600_000 // len(unit))}).files
+    assert not any(problem.unread for problem in extract_file(file, Budget(600))[1])

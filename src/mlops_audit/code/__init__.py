@@ -43,7 +43,7 @@ def read_broken(path: str, data: bytes, failure: ParseFailure) -> Code | None:
         return None
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)  # several extractors ask for the same file one after the other
 def _read(path: str, data: bytes) -> Code | ParseFailure:
     try:
         return read_text(path, without_magics(text_of(data)))

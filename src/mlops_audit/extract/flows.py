@@ -40,10 +40,13 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
 @lru_cache(maxsize=8192)
 def _notation(name: str) -> tuple[Notation, ...]:
     """The notations that a qualified name may be an instance of."""
+    if not ANY_NOTATION.fullmatch(name):
+        return ()
     return tuple(notation for notation, pattern in PATTERNS if pattern.fullmatch(name))
 
 
 PATTERNS = tuple((notation, re.compile(notation.calls)) for notation in NOTATIONS)
+ANY_NOTATION = re.compile("|".join(f"(?:{notation.calls})" for notation in NOTATIONS))
 
 
 def _aliases(text: str) -> Iterator[tuple[str, str]]:

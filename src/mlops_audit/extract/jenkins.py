@@ -30,16 +30,26 @@ class _Token:
     line: int
 
 
-_PIECES = re.compile(
-    r"(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<text>'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\")"
-    r"|(?P<word>[A-Za-z_][\w.]*)|(?P<mark>[{}()])|(?P<line>\n)|(?P<other>[^\sA-Za-z_'\"/{}()]+|/)",
-    re.DOTALL,
+_WITHOUT_OPEN_COMMENTS = (
+    r"(?P<comment>//[^\n]*)|(?P<text>'''.*?'''|\"\"\".*?\"\"\"|'(?:\\.|[^'\\\n])*'|\"(?:\\.|[^\"\\\n])*\")"
+    r"|(?P<word>[A-Za-z_][\w.]*)|(?P<mark>[{}()])|(?P<line>\n)|(?P<other>[^\sA-Za-z_'\"/{}()]+|/)"
 )
+_PIECES = re.compile(_WITHOUT_OPEN_COMMENTS.replace("//[^\\n]*", r"//[^\n]*|/\*.*?\*/", 1), re.DOTALL)
+_LAST_PIECES = re.compile(_WITHOUT_OPEN_COMMENTS, re.DOTALL)
+
+
+def _pieces(text: str) -> Iterator[re.Match[str]]:
+    """The pieces of a text; where no comment ends any more, none is looked for: each beginning of one would ask for the
+    whole rest."""
+    last, found = text.rfind("*/"), _PIECES.search(text)
+    while found is not None:
+        yield found
+        found = (_PIECES if found.end() <= last else _LAST_PIECES).search(text, found.end())
 
 
 def _tokens(text: str) -> Iterator[_Token]:
     line = 1
-    for match in _PIECES.finditer(text):
+    for match in _pieces(text):
         value = match[0]
         if match.lastgroup == "word":
             yield _Token("word", value, line)

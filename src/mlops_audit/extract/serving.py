@@ -160,7 +160,7 @@ def protobuf_text(text: str) -> Node:
     root: dict[str, list[Node]] = {}
     stack: list[tuple[dict[str, list[Node]], int, str]] = [(root, 1, "")]
     line, name = 1, ""
-    for found in TOKEN.finditer(text):
+    for found in _tokens(text):
         token = found[0]
         fields = stack[-1][0]
         if token == "\n":
@@ -186,6 +186,21 @@ def protobuf_text(text: str) -> Node:
     if len(stack) > 1:
         raise ParseFailure("an opening bracket without a closing one", stack[-1][1])
     return _message(root, next((nodes[0].line for nodes in root.values() if nodes), 1))
+
+
+def _tokens(text: str) -> Iterator[re.Match[str]]:
+    """The tokens of a text. Where a text in quotes is not closed, none of its line is looked for again: all further quotes
+    of the line are escaped too, and each would ask for the whole rest."""
+    at, unclosed = 0, {'"': -1, "'": -1}
+    while at < len(text):
+        sign = text[at]
+        found = None if unclosed.get(sign, -1) >= at else TOKEN.match(text, at)
+        if found is None and sign in unclosed and unclosed[sign] < at:
+            end = text.find("\n", at)
+            unclosed[sign] = end if end >= 0 else len(text)
+        if found is not None:
+            yield found
+        at = found.end() if found is not None else at + 1
 
 
 def _begins_a_field(text: str, at: int) -> bool:
