@@ -31,7 +31,7 @@ MAX_TREE_BYTES = 20_000_000
 MAX_PATH_BYTES = 4096
 MAX_PLACES = 100  # of one and the same folder in a commit, when more than two files stand in it
 MAX_PATHS_BYTES = 50_000_000  # of all paths of a commit together
-GIT_SECONDS = 8
+GIT_SECONDS = 60  # by the clock: a busy machine or a slow disk makes no repository unreadable
 
 _ROW = re.compile(rb"([0-7]{5,6}) ([^\0]{1,4096})\0(.{20})", re.DOTALL)  # of a tree object: mode, name, id
 _WORKTREE = re.compile(r"(?:^|\])[ \t]*worktree[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
