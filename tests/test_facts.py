@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_audit.facts import CASELESS, EVERYWHERE, LENT, Fact, Facts, Kind, Reached, Site, Zone
@@ -95,6 +97,7 @@ GLOBS = st.lists(st.from_regex(r"!?(\*\*/)?[abA?*\x00]{0,5}", fullmatch=True), m
 TEXTS = st.lists(st.text("abA/\0", max_size=5), min_size=20, max_size=60)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS, TEXTS, st.lists(GLOBS, max_size=4), st.sampled_from([Kind.CALL, Kind.FILE]))
 def test_all_names_at_once_answer_as_each_by_itself(
     first: list[str], then: list[str], questions: list[tuple[str, ...]], kind: Kind
@@ -165,3 +168,41 @@ def test_facts_answer_as_each_by_itself(
             and all(holds(facts.trait(fact, trait), asked) for trait, asked in where.items())
         ]
         assert facts.answering(Kind.CALL, patterns, where, zones) == expected
+
+
+def steps(action: Callable[[], object]) -> int:
+    """How many functions an action calls, those of the interpreter included."""
+    count = 0
+
+    def counted(frame: object, event: str, argument: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(counted)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+QUESTIONS: tuple[tuple[tuple[str, ...], dict[str, tuple[str, ...]]], ...] = (
+    (("*.fit", "mlflow.*", "*track*", "xgboost.train", "a*b*c"), {}),
+    (("*",), {"rare=": ("yes",)}),
+    (("*.log_model", "!x"), {"imports": ("mlflow*",), "file": ("!*test*",)}),
+)
+
+
+def test_facts_that_answer_nothing_cost_a_question_nothing() -> None:
+    """No time is taken: of ten times as many facts no more functions are called."""
+    zones = frozenset({Zone.SOURCE})
+
+    def asked(number: int) -> int:
+        facts = Facts(
+            [Fact(Kind.CALL, f"thing{n}.does{n}", Site(f"{n}.py", 1), {"1": "x"}) for n in range(number)]
+        )
+        facts.answering(Kind.CALL, ("first",), {"1": ("y",)}, zones)  # the index is made for all questions
+        facts.answering(Kind.CALL, ("first",), {}, zones)
+        return steps(lambda: [facts.answering(Kind.CALL, names, where, zones) for names, where in QUESTIONS])
+
+    assert asked(3000) < asked(300) * 1.2 + 20

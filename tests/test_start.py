@@ -178,3 +178,15 @@ def test_the_version_is_told_with_next_to_nothing_imported(project: Path) -> Non
     out, err, code = run(project, "--version", heavy=HEAVY)
     assert (err, code) == (b"", 0)
     assert out.startswith(b"mlops-audit ")
+
+
+ASKED_FOR_BY_FILES = ("ruamel", "_ruamel_yaml", "rich", "jinja2", "git", "tree_sitter", "packaging", "tomli")
+HARDLY_EVER = ("tempfile", "difflib", "_hashlib", "subprocess")
+
+
+def test_an_audit_by_kept_rules_imports_only_what_a_file_asks_for(project: Path) -> None:
+    """The project has Python and a document, and no YAML, TOML or requirements."""
+    words = ("audit", str(project), "--format", "json")
+    first = run(project, *words)
+    (project / "src/train.py").write_text(TRAIN + "\nx = 1\n")
+    assert run(project, *words, heavy=ASKED_FOR_BY_FILES + HARDLY_EVER)[2] == first[2]
