@@ -363,7 +363,7 @@ PATHS = ["requirements.txt", "pyproject.toml", "setup.cfg", "setup.py", "Pipfile
         st.binary(max_size=120), st.text(max_size=120).map(lambda text: text.encode("utf-8", "replace"))
     )
 )
-@settings(max_examples=60, deadline=3000)
+@settings(max_examples=60, deadline=None)
 def test_any_bytes_give_facts_or_a_parse_failure(data: bytes) -> None:
     for path in PATHS:
         with contextlib.suppress(ParseFailure):

@@ -353,7 +353,7 @@ BYTES = st.one_of(
 
 @pytest.mark.parametrize("name", ["yaml", "json_document", "toml", "ini"])
 @given(data=BYTES)
-@settings(max_examples=300, deadline=2000)
+@settings(max_examples=300, deadline=None)
 def test_any_bytes_give_nodes_or_a_parse_failure(name: str, data: bytes) -> None:
     try:
         result = getattr(parse, name)(data)

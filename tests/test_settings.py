@@ -93,7 +93,7 @@ def test_blocks_in_braces_are_no_ini() -> None:
         st.binary(max_size=150), st.text(max_size=150).map(lambda text: text.encode("utf-8", "replace"))
     )
 )
-@settings(max_examples=150, deadline=3000)
+@settings(max_examples=150, deadline=None)
 def test_any_bytes_give_settings_or_a_parse_failure(data: bytes) -> None:
     for path in (
         "a.yaml",
