@@ -22,7 +22,7 @@ def matcher(patterns: tuple[str, ...], ignore_case: bool = False) -> Callable[[s
     # Patterns with a `*` between, to be looked at only where the text begins or ends as they do.
     by_head: dict[str, list[tuple[str, ...]]] = {}
     by_tail: dict[str, list[tuple[str, ...]]] = {}
-    others: list[tuple[str, ...]] = []
+    others: list[tuple[str, tuple[str, ...]]] = []  # with a text that must stand anywhere in them
     for pattern in patterns:
         for pieces in pieces_of(pattern, ignore_case):
             first, last = pieces[0], pieces[-1]
@@ -38,7 +38,7 @@ def matcher(patterns: tuple[str, ...], ignore_case: bool = False) -> Callable[[s
             elif len(last) >= 2 and "?" not in last[-2:]:
                 by_tail.setdefault(last[-2:], []).append(pieces)
             else:
-                others.append(pieces)
+                others.append((max([part for piece in pieces for part in piece.split("?")], key=len), pieces))
     starts, ends = tuple(prefixes), tuple(suffixes)
 
     def matches(text: str) -> bool:
@@ -48,7 +48,10 @@ def matcher(patterns: tuple[str, ...], ignore_case: bool = False) -> Callable[[s
         for infix in infixes:
             if infix in text:
                 return True
-        for pieces in (*by_head.get(text[:2], ()), *by_tail.get(text[-2:], ()), *others):
+        for literal, pieces in others:
+            if literal in text and fits(text, pieces):
+                return True
+        for pieces in (*by_head.get(text[:2], ()), *by_tail.get(text[-2:], ())):
             if fits(text, pieces):
                 return True
         return False
