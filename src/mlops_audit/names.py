@@ -85,7 +85,9 @@ class _Batch:
         glob = pattern.lower() if self._ignore_case else pattern
         stars = glob.count("*")
         inside = glob.strip("*") if stars else glob
-        if "?" in glob or (stars and (stars > 2 or "*" in inside or glob.startswith("**"))):
+        if "?" in glob or (
+            stars and (stars > 2 or "*" in inside or glob.startswith("**") or glob.endswith("**"))
+        ):
             found = self._found.get(glob)
             if found is None:
                 texts = [t for pieces in pieces_of(glob, False) for t in self._fitting(pieces)]
