@@ -61,7 +61,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "parse config.presets cache index budget safe redact formats.line_hash formats.json_text notations dockerfile templates documents code.newer",
         "facts formats changes",
         "names",
-        "globs shapes hashes",
+        "globs hashes",
     )
 )
 

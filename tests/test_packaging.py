@@ -55,7 +55,8 @@ def imported() -> set[str]:
             elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("syntax_tree"):
                 languages = {a.value for a in node.args if isinstance(a, ast.Constant)}
                 found |= {GRAMMARS.get(name, (f"tree_sitter_{name}",))[0] for name in languages}
-    return {BROUGHT_ALONG.get(name, name) for name in found - set(sys.stdlib_module_names) - {"mlops_audit"}}
+    own = {"mlops_audit", *sys.stdlib_module_names, "_sha2"}  # _sha2 is of the library since Python 3.12
+    return {BROUGHT_ALONG.get(name, name) for name in found - own}
 
 
 def test_every_dependency_is_imported_and_every_import_is_declared() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from mlops_audit import catalogue, rules, workers
@@ -28,7 +29,6 @@ from mlops_audit.reach.uninstalled import ASKED_FOR
 from mlops_audit.report import Report, report_of, shown_sites
 from mlops_audit.rules import Pack, RuleError, nearest
 from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
-from mlops_audit.shapes import dataclass, field, replace
 from mlops_audit.shipped import shipped
 from mlops_audit.tree import PROSE_SUFFIXES, Tree, zone_of
 from mlops_audit.unread import ANYTHING, Unread, doubted, undecided
@@ -64,7 +64,7 @@ class Asked:
 
     disabled: Mapping[str, str] = field(default_factory=dict)
     profile: str = ""
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds = Thresholds()  # noqa: RUF009 (frozen)
     weights: Mapping[str, int] = field(default_factory=dict)
     waiving: Waiving | None = None
     baseline: Baseline | None = None
@@ -129,7 +129,7 @@ def audit(
 def audit_tree(
     tree: Tree,
     pack: Pack,
-    asked: Asked = Asked(),  # noqa: B008 (frozen)
+    asked: Asked = Asked(),
     budget: Budget | None = None,
     memory: Memory | None = None,
     reading: Reading | None = None,
@@ -264,7 +264,7 @@ def _sketches(tree: Tree, paths: Collection[str]) -> dict[str, Sketch]:
     return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reading:
     """By how many processes files are read (0: as many as pay), and who is told how far that is."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from mlops_audit import shell
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse import Node
-from mlops_audit.shapes import dataclass, replace
 
 Traits = Mapping[str, TraitValue]
 

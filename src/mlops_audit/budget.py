@@ -7,9 +7,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import FrameType
-
-from mlops_audit.shapes import dataclass, field
 
 RUN_SECONDS = 60.0
 LIMIT = "the time limit of"

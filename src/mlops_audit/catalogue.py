@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from mlops_audit import parse
-from mlops_audit.shapes import dataclass
 
 VerdictName = Literal["pass", "partial", "missing", "na"]
 

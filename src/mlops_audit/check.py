@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from mlops_audit.judge import answers
 from mlops_audit.parse import NotRead, ParseFailure
 from mlops_audit.repository import RepositoryError, read_regular
 from mlops_audit.rules import Pack, Rule
-from mlops_audit.shapes import dataclass
 from mlops_audit.tree import File, Tree, cap_of, zones_of
 
 TEMPLATE_FILES = ("cookiecutter.json", "copier.yml", "copier.yaml")  # their presence changes zones

@@ -6,8 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-
-from mlops_audit.shapes import dataclass
+from dataclasses import dataclass
 
 KEYWORDS = frozenset({
     "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-
-from mlops_audit.shapes import dataclass
+from dataclasses import dataclass
 
 MAX_HEADING_WORDS = 12  # of a bold line that acts as a heading
 BOLD_LEVEL = 7

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Protocol
 
 from mlops_audit.globs import conditions, globs, holds
 from mlops_audit.globs import matcher as matcher
 from mlops_audit.names import FEW, Names
-from mlops_audit.shapes import dataclass, field
 
 
 class Kind(str, enum.Enum):

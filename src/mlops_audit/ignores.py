@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mlops_audit.facts import Fact, Facts, Kind, Site, Zone
 from mlops_audit.judge import answers
 from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.rules import Pack, Signal
-from mlops_audit.shapes import dataclass, field
 from mlops_audit.tree import File
 
 MARK = b"mlops-audit:"

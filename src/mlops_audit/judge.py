@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from mlops_audit.catalogue import Aspect
 from mlops_audit.facts import Fact, Facts, Kind, Strength, Zone
 from mlops_audit.rules import Clause, KindRule, Rule, Signal
-from mlops_audit.shapes import dataclass
 
 
 class Verdict(str, enum.Enum):

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from mlops_audit.shapes import dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 FALSE: frozenset[str] = frozenset({"false", "0"})
 TRUE: frozenset[str] = frozenset({"true", "1"})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.shapes import dataclass
 
 MAX_LINE = 4_096  # characters of one requirement: the parser of markers recurses
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from mlops_audit.documents import Block, plain
-from mlops_audit.shapes import dataclass
 
 WORDS_BESIDE_A_SLOT = 25  # of own text, for each slot that a template left open beside it
 

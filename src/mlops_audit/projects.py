@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from mlops_audit.facts import Fact, Facts, Kind, Zone
-from mlops_audit.shapes import dataclass
 
 # Manifests that declare no project of their own: locks and files that only name a runtime.
 BESIDE = frozenset({"lock", "runtime"})

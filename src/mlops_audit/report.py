@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_audit import __version__, waivers
@@ -30,7 +31,6 @@ from mlops_audit.score import (
     severity,
     verdicts,
 )
-from mlops_audit.shapes import dataclass, field
 
 SCHEMA_VERSION = "1.0"
 FORMATS = (

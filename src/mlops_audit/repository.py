@@ -13,12 +13,12 @@ import stat
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from mlops_audit import index
 from mlops_audit.index import MAX_ENTRIES
-from mlops_audit.shapes import dataclass
 
 if TYPE_CHECKING:
     import git

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 from mlops_audit.catalogue import Level
 from mlops_audit.judge import Finding, Verdict
 from mlops_audit.rules import EFFORTS
 from mlops_audit.score import ORDER, Maturity, maturity, pillar_score, score, verdicts
-from mlops_audit.shapes import dataclass, replace
 
 WEEKS = {"quick": 2, "medium": 12, "long": 26}  # the longest that a fix of each term may take
 

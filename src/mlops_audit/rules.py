@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_audit import parse
 from mlops_audit.facts import Kind, Zone
-from mlops_audit.shapes import dataclass
 
 PROFILES = "profiles"  # the folder of weights and thresholds, which are no rules
 VERDICTS = ("pass", "partial", "missing", "na")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from mlops_audit.catalogue import Gate, Level
 from mlops_audit.judge import Finding, Verdict
-from mlops_audit.shapes import dataclass, replace
 
 SEVERITIES = ("critical", "major", "minor", "note")
 SEVERITY_OF_WEIGHT = {3: 0, 2: 1, 1: 2}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-
-from mlops_audit.shapes import dataclass
+from dataclasses import dataclass
 
 CONTROL = re.compile(
     r"\s*(if|else|elif|endif|end|endfor|endwith|range|for|with|define|block|template|set|macro|break)\b"

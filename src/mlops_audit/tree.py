@@ -9,6 +9,7 @@ import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -30,7 +31,6 @@ from mlops_audit.repository import (
     untracked_listing,
 )
 from mlops_audit.scaffold import filled, placed
-from mlops_audit.shapes import dataclass, replace
 
 MAX_FILE_BYTES = 2_000_000
 MAX_NOTEBOOK_BYTES = 10_000_000

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from mlops_audit.facts import Kind, Zone
 from mlops_audit.globs import holds
 from mlops_audit.judge import Finding, Verdict
 from mlops_audit.rules import Clause, KindRule, Rule, Signal
-from mlops_audit.shapes import dataclass, replace
 
 BY_PATH = "file"  # the trait that rules ask for and that a path alone answers
 ANYTHING = "."  # stands for files whose names are not known: a list of files that was cut short

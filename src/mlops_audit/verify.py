@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlops_audit.audit import examine, rule_pack
@@ -13,7 +14,6 @@ from mlops_audit.catalogue import Aspect, data_folder, load
 from mlops_audit.facts import Facts, Kind, Zone
 from mlops_audit.judge import Finding, Verdict, judge
 from mlops_audit.rules import Example, Pack, Rule
-from mlops_audit.shapes import dataclass
 from mlops_audit.tree import Tree
 
 Files = Mapping[str, str]

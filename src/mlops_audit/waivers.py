@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -12,7 +13,6 @@ from mlops_audit.globs import globs
 from mlops_audit.ignores import Ignore, Ignores, Note
 from mlops_audit.judge import Finding, Verdict
 from mlops_audit.quiet import place_of, quiet
-from mlops_audit.shapes import dataclass, field, replace
 
 SCORED = ("as-found", "missing", "na", "pass")
 NOWHERE = Site("")

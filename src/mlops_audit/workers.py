@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from io import FileIO
 
 from mlops_audit.budget import ENDLESS, Budget
@@ -17,7 +18,6 @@ from mlops_audit.extract import extract_file, readable, skipped, uncollected
 from mlops_audit.facts import Fact, Problem, Site
 from mlops_audit.parse import ParseFailure
 from mlops_audit.records import facts_of, plain_facts
-from mlops_audit.shapes import dataclass, field, replace
 from mlops_audit.tree import File
 
 # Files that an extractor reads: fewer are read sooner than a second process has loaded its parsers.
@@ -31,7 +31,7 @@ Progress = Callable[[int, int], None]
 Stated = tuple[list[Fact], list[Problem]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Read:
     """What one file states, and the id of the bytes that this was read from, "" where none were."""
 

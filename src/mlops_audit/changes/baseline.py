@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_audit.changes.identity import CLAIM, Anchor, Mark, Sketch, match, renames
 from mlops_audit.facts import Site
 from mlops_audit.judge import Finding, Verdict
 from mlops_audit.quiet import place_of, quiet
-from mlops_audit.shapes import dataclass, field
 
 NAME = ".mlops-audit-baseline.json"
 VERSION = 1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_audit import __version__
 from mlops_audit.changes.identity import CLAIM, Anchor, Mark, Matched, match
 from mlops_audit.changes.telling import headline, told_of
 from mlops_audit.facts import Site
-from mlops_audit.shapes import dataclass, field
 
 SCHEMA_VERSION = "1.0"
 FORMATS = ("terminal", "markdown", "json")

@@ -10,12 +10,12 @@ import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from mlops_audit.facts import Fact, Facts, Site
 from mlops_audit.judge import Finding, Verdict, answers
 from mlops_audit.rules import Rule
-from mlops_audit.shapes import dataclass
 
 CLAIM = "claims it in a document"
 SKETCHED = 32  # hashes that a sketch keeps: likeness is told to about a tenth

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.report import Report, document_of, piece_of
 from mlops_audit.repository import Repository, RepositoryError
 from mlops_audit.rules import Pack
-from mlops_audit.shapes import dataclass, replace
 from mlops_audit.tree import Tree
 
 LARGEST_REPORT = 100_000_000

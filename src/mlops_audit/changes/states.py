@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 import math
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import astuple
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 from mlops_audit import catalogue
@@ -20,7 +20,6 @@ from mlops_audit.records import plain_pack
 from mlops_audit.repository import Commit, Objects
 from mlops_audit.rules import Pack
 from mlops_audit.score import disable, maturity, pillar_score, score, verdicts, weigh
-from mlops_audit.shapes import dataclass, field, replace
 from mlops_audit.tree import File, Tree
 from mlops_audit.unread import doubted
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time, timezone
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,6 @@ from mlops_audit.cache import NOTHING_KEPT, Cache
 from mlops_audit.changes.states import RANKS, State, States
 from mlops_audit.repository import Commit, Repository, RepositoryError, first_parents, tagged
 from mlops_audit.rules import Pack
-from mlops_audit.shapes import dataclass
 
 EVERY = ("month", "week", "commit")
 
@@ -101,7 +101,7 @@ Progress = Callable[[int, int], None]  # audits done, audits expected so far
 def trend(
     root: Path,
     pack: Pack,
-    choice: Choice = Choice(),  # noqa: B008 (frozen)
+    choice: Choice = Choice(),
     *,
     rev: str = "HEAD",
     exclude: Sequence[str] = (),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ from mlops_audit.cli.codes import FAILED, NOTHING, PASSED
 from mlops_audit.cli.output import check_output, colored, say, unicode, width, write, write_file
 from mlops_audit.cli.surroundings import cache_of, configured, effective, rules_of, waiving_of
 from mlops_audit.cli.words import FORMATS, Folder, Misuse, Output, Word
-from mlops_audit.shapes import replace
 
 if TYPE_CHECKING:
     from datetime import date

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_audit.cli.words import Misuse
-from mlops_audit.shapes import dataclass, field
 
 PROGRAM = "mlops-audit"
 

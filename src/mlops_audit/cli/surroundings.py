@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlops_audit.cli.output import PROGRAM
 from mlops_audit.cli.words import Misuse
-from mlops_audit.shapes import replace
 
 if TYPE_CHECKING:
     from datetime import date

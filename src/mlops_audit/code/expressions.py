@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass, field
 
 from mlops_audit.code.names import ANNOTATED, OPAQUE, VALUE, Binding, Class, Names, Scope, dotted_text, end_of
-from mlops_audit.shapes import dataclass, field
 
 _ALL = frozenset({"all", "any", "bool", "not_"})
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from posixpath import splitext
 from typing import TYPE_CHECKING
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 from mlops_audit.code.values import Called, Imported
 from mlops_audit.facts import TraitValue
 from mlops_audit.parse import NotRead, syntax_tree
-from mlops_audit.shapes import dataclass
 
 if TYPE_CHECKING:
     import tree_sitter

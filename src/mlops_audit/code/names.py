@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 import builtins
+from dataclasses import dataclass, field
 from typing import NamedTuple
-
-from mlops_audit.shapes import dataclass, field
 
 MAX_NAME = 160  # characters; chains of calls on one value would otherwise grow without end
 MAX_DEPTH = 40

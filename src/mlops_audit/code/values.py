@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from mlops_audit.facts import TraitValue
-from mlops_audit.shapes import dataclass
 
 
 @dataclass(frozen=True, slots=True)

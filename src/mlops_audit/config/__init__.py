@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from mlops_audit import catalogue, parse
@@ -11,7 +12,6 @@ from mlops_audit.config.reader import PROFILES, Reader
 from mlops_audit.config.settings import Config, ConfigError
 from mlops_audit.config.words import near, score_of
 from mlops_audit.facts import Site
-from mlops_audit.shapes import replace
 
 __all__ = [
     "KEYS", "OWN_FILE", "PROFILES", "SHARED_FILE", "USER_KEYS", "Config", "ConfigError", "near", "of_preset",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlops_audit.score import Thresholds
-from mlops_audit.shapes import dataclass, field
 from mlops_audit.waivers import Waiver
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, is_never, kept, literals, script_of, texts
 from mlops_audit.facts import Fact, TraitValue
 from mlops_audit.parse import Node
-from mlops_audit.shapes import dataclass, field
 
 NAMED = re.compile(
     r"(?:.*/)?(?:azure[-_]?pipelines?[^/]*\.ya?ml|\.(?:azure-?pipelines|pipelines|azuredevops|ado|azdo|vsts)/.*\.ya?ml)",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, kept, literals, merged, script_of, texts
 from mlops_audit.facts import Fact, TraitValue
 from mlops_audit.parse import Node
-from mlops_audit.shapes import dataclass, field
 
 PLACE = re.compile(r"\.circleci/(?:config|continue[-_]?config)\.ya?ml")
 MAX_DEPTH = 6

@@ -5,12 +5,12 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse import Node, ParseFailure, json_document, yaml
 from mlops_audit.resources import attributes, beside, command
-from mlops_audit.shapes import dataclass
 from mlops_audit.shell import commands
 
 TYPES = (b"AWS::CodePipeline::Pipeline", b"AWS::CodeBuild::Project", b"StateMachine")

@@ -6,12 +6,12 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from mlops_audit.dockerfile import Instruction, pairs, read, substitute
 from mlops_audit.facts import Fact, Kind, Site, TraitValue, matcher
 from mlops_audit.parse import NotRead, ParseFailure, decode, json_document
 from mlops_audit.resources import command, image
-from mlops_audit.shapes import dataclass, field, replace
 from mlops_audit.shell import Command, commands
 
 # No real Dockerfile comes near these; they bound the work for one that was made to be slow.

@@ -6,6 +6,7 @@ import ast
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from mlops_audit import parse
@@ -26,7 +27,6 @@ from mlops_audit.packages import (
     unique,
 )
 from mlops_audit.parse import Node, NotRead, ParseFailure
-from mlops_audit.shapes import replace
 
 FREEZE = (
     25  # packages, all pinned and in alphabetical order: what `pip freeze` prints, not what a person chose

@@ -5,13 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 
 from mlops_audit import code
 from mlops_audit.facts import Fact, TraitValue, values
 from mlops_audit.notations import BASES, NOTATIONS, Notation
 from mlops_audit.resources import beside
-from mlops_audit.shapes import replace
 from mlops_audit.stages import commands, enabled_schedule, joined, pipeline, step
 
 # A file without any of these words holds nothing for this module and is not even looked at.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import product
 
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, is_never, kept, literals, script_of, secrets_in, texts
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse import Node
-from mlops_audit.shapes import dataclass
 
 # A workflow's place is the root, also that of the project which a template or seed sets up.
 SEED = r"seed[-_]?(?:code|project|repo)?|(?:project|repo)[-_]?(?:seed|template)|template|skeleton|scaffold"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, kept
 from mlops_audit.facts import Fact, TraitValue
-from mlops_audit.shapes import dataclass
 
 PLACE = re.compile(r"(?:.*/)?(?:[^/]*jenkinsfile[^/]*|[^/]*\.(?:groovy|jenkins))", re.IGNORECASE)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, kept
 from mlops_audit.facts import Fact
-from mlops_audit.shapes import dataclass, field
 
 MAX_VALUE = 2_000
 

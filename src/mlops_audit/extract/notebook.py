@@ -8,12 +8,12 @@ import posixpath
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlops_audit import code, shell
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse import NotRead, ParseFailure, decode
-from mlops_audit.shapes import dataclass, field
 
 MAX_BYTES = 10_000_000
 MAX_CODE = 2_000_000  # characters of code in all cells

@@ -5,11 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from mlops_audit import code, shell
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse import ParseFailure, decode
-from mlops_audit.shapes import replace
 
 _MAGIC = re.compile(r"^# MAGIC[ \t]+%(run|pip|conda|sh)\b[ \t]*(.*)$", re.MULTILINE)
 

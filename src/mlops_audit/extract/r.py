@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue, values
 from mlops_audit.parse import MAX_BYTES, NotRead, decode
-from mlops_audit.shapes import dataclass, field
 
 MAX_NESTING = 200
 MAX_ARGUMENT = 200

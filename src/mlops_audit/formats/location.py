@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from mlops_audit.facts import Zone
 from mlops_audit.formats.line_hash import line_hash
@@ -10,7 +11,6 @@ from mlops_audit.globs import globs
 from mlops_audit.hashes import sha256
 from mlops_audit.judge import Evidence, Finding, Verdict
 from mlops_audit.parse import ParseFailure, decode
-from mlops_audit.shapes import dataclass
 from mlops_audit.tree import File, Tree
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
 from mlops_audit.reach.failures import failures
@@ -12,7 +13,6 @@ from mlops_audit.reach.launch import Repository, is_module_name, targets_of_comm
 from mlops_audit.reach.uncalled import uncalled
 from mlops_audit.reach.unloaded import unasked_alerts, unloaded
 from mlops_audit.reach.unused import unused
-from mlops_audit.shapes import dataclass
 
 WORD = re.compile(r"[A-Za-z_]\w*")
 # Calls that start another program, and texts that name one of the project's.

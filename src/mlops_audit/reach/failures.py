@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from mlops_audit.facts import Fact, Kind, Site, Zone, values
 from mlops_audit.reach.launch import Repository, targets_of_name
@@ -12,7 +13,6 @@ from mlops_audit.reach.unbuildable import unbuildable
 from mlops_audit.reach.unbundled import left_out
 from mlops_audit.reach.uninstalled import uninstalled
 from mlops_audit.reach.unmade import unmade
-from mlops_audit.shapes import dataclass
 
 # Folders of a project are called like the tools that they are for; without an `__init__.py` the installed tool wins.
 TOOLS = frozenset({

@@ -6,13 +6,13 @@ import re
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import PurePosixPath
 from posixpath import normpath
 
 from mlops_audit.facts import Fact, Kind, Zone, values
 from mlops_audit.reach.named_tasks import asked
-from mlops_audit.shapes import dataclass, field
 
 RUNNABLE = (".py", ".sh", ".bash", ".r", ".ipynb", ".rmd", ".qmd", ".jl", ".yaml", ".yml", ".json", ".bat", ".ps1",
             ".js", ".ts", ".scala", ".rb", ".pl", ".tf")  # fmt: skip

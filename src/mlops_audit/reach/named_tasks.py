@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-
-from mlops_audit.shapes import dataclass
+from dataclasses import dataclass
 
 MISE_FILES = ("mise.toml", ".mise.toml", "mise/config.toml", ".mise/config.toml", ".config/mise.toml",
               ".config/mise/config.toml", "mise.local.toml")  # fmt: skip

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from mlops_audit.shapes import dataclass
 from mlops_audit.shell.reader import Reader, Record
 from mlops_audit.shell.tokens import tokens
 from mlops_audit.shell.words import ROOT, Words

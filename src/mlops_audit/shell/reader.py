@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
+from dataclasses import dataclass, field, replace
 
-from mlops_audit.shapes import dataclass, field, replace
 from mlops_audit.shell.prefixes import peel
 from mlops_audit.shell.tokens import Token, substituted, tokens
 from mlops_audit.shell.words import ASSIGNMENT, Words

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-
-from mlops_audit.shapes import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(slots=True)

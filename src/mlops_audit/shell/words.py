@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import posixpath
 import re
+from dataclasses import dataclass, field
 
-from mlops_audit.shapes import dataclass, field
 from mlops_audit.shell.tokens import past
 
 MAX_VALUE = 2_000  # characters of a variable's value
