@@ -55,7 +55,8 @@ def imported() -> set[str]:
             elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("syntax_tree"):
                 languages = {a.value for a in node.args if isinstance(a, ast.Constant)}
                 found |= {GRAMMARS.get(name, (f"tree_sitter_{name}",))[0] for name in languages}
-    own = {"mlops_audit", *sys.stdlib_module_names, "_sha2"}  # _sha2 is of the library since Python 3.12
+    hashes = {"_sha2", "_sha256"}  # of the standard library since Python 3.12, and until then
+    own = {"mlops_audit", *sys.stdlib_module_names, *hashes}
     return {BROUGHT_ALONG.get(name, name) for name in found - own}
 
 
