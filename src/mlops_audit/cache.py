@@ -186,17 +186,17 @@ def _number(data: bytes) -> int:
     return int.from_bytes(data[:4], "big")
 
 
+def opened(place: str) -> int:
+    """A handle on a file that follows no link and waits for no pipe. Raises OSError."""
+    flags = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
+    return os.open(place, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))
+
+
 def _own_file(place: str) -> bytes:
     """The bytes of a regular file that nobody but this user can have written. Raises OSError for any other."""
     if not _only_ours(os.lstat(os.path.dirname(place))):
         raise PermissionError(place)
-    handle = os.open(
-        place,
-        os.O_RDONLY
-        | getattr(os, "O_NOFOLLOW", 0)
-        | getattr(os, "O_NONBLOCK", 0)
-        | getattr(os, "O_BINARY", 0),
-    )
+    handle = opened(place)
     with os.fdopen(handle, "rb") as stream:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode) or not _only_ours(state) or state.st_size > MAX_ENTRY + 1000:

@@ -197,16 +197,10 @@ def _content(place: str, whole: bool = False) -> bytes:
 
     Raises OSError for what is no regular file, or larger than any that is read.
     """
-    from mlops_audit.cache import digest
+    from mlops_audit.cache import digest, opened
 
     try:
-        handle = os.open(
-            place,
-            os.O_RDONLY
-            | getattr(os, "O_NOFOLLOW", 0)
-            | getattr(os, "O_NONBLOCK", 0)
-            | getattr(os, "O_BINARY", 0),
-        )
+        handle = opened(place)
     except FileNotFoundError:
         return b""
     with os.fdopen(handle, "rb") as stream:

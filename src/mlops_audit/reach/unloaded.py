@@ -16,7 +16,7 @@ FOUND_BY_TOOLS = matcher((
     "*docker-compose*", "*compose*.y*ml", "*cdk.json", "*host.json", "*function.json", "*appsettings*", "*feature_store*",
     "*great_expectations/*", "*gx/*", "*prometheus*", "*grafana*", "*loki*", "*otel*", "*alert*", "*rules*", "*dashboard*",
     "*litellm*", "*promptfoo*", "*parameters*.json", "*params*", "*config.json", "*renovate*", "*dependabot*", "*codecov*",
-    "*card*", "*governance/*", "*docs/*", "*polic*", "*atrs*", "*config/*webhook*", "*ansible*", "*playbook*", "*inventory*", "*group_vars*", "*roles/*", "*definition*.json", "*swagger*", "*openapi*",
+    "*card*", "*governance/*", "*docs/*", "*polic*", "*atrs*", "*ansible*", "*playbook*", "*inventory*", "*group_vars*", "*roles/*", "*definition*.json", "*swagger*", "*openapi*",
 ), True)  # fmt: skip
 
 
