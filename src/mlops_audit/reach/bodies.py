@@ -23,10 +23,15 @@ class Bodies:
         self._bodies: dict[str, list[tuple[str, str, tuple[str, ...]]]] = defaultdict(list)
         self._imported: dict[str, set[str]] = defaultdict(set)
         self._calls = [fact for fact in facts if fact.kind is Kind.CALL and fact.zone is not Zone.TEST]
-        self._called_at: dict[str, list[tuple[str, str, str]]] = {}
+        self._called_at: dict[str, dict[str, dict[tuple[str, str], None]]] = {}
+        self._sites_of: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
+        self._importing_files: dict[str, set[str]] = defaultdict(set)
+        self._defined: set[str] = set()  # last names of all definitions, classes among them
         for fact in facts:
             if fact.kind is Kind.IMPORT:
                 self._imported[fact.site.path].add(fact.name)
+            if fact.kind is Kind.DEFINITION:
+                self._defined.add(fact.name.rpartition(".")[2])
             if (
                 fact.kind is not Kind.DEFINITION
                 or fact.zone is Zone.TEST
@@ -57,7 +62,7 @@ class Bodies:
         found: set[str] = set()
         seen = {(name, path)}
         stack = [(name, path)]
-        while stack:
+        while stack and "both" not in found and len(found - {""}) < 2:
             asked, home = stack.pop()
             sites = [site for site in self._sites(asked, home) if site[0] in sides]
             if not sites:
@@ -77,39 +82,59 @@ class Bodies:
         trains, serves = path in self._training, path in self._serving
         return "both" if trains and serves else "trains" if trains else "serves" if serves else ""
 
-    def _sites(self, name: str, path: str) -> Iterator[tuple[str, str]]:
+    def _sites(self, name: str, path: str) -> tuple[tuple[str, str], ...]:
         """Where a definition is called or handed over: the files, and the functions around."""
         if not self._called_at:
             self._index_calls()
+        known = self._sites_of.get((name, path))
+        if known is None:
+            known = self._sites_of[name, path] = tuple(dict.fromkeys(self._calling(name, path)))
+        return known
+
+    def _calling(self, name: str, path: str) -> Iterator[tuple[str, str]]:
         owner, _, last = name.rpartition(".")
         if last.startswith("__"):
             owner, last = "", owner
         home = _module(path)
-        for place, around, called in self._called_at.get(last, ()):
+        for called, sites in self._called_at.get(last, {}).items():
             receiver = called.rpartition(".")[0]
             if not called:  # handed over by its name alone
-                theirs = place == path or any(i.endswith(f".{last}") for i in self._imported[place])
+                importing = self._importing(last)
+                yield from (site for site in sites if site[0] == path or site[0] in importing)
             elif owner:
-                theirs = receiver.rpartition(".")[2] == owner or receiver.partition(".")[0] in ("self", "?")
-                theirs = theirs or "." not in receiver
+                if receiver.rpartition(".")[2] == owner or receiver.partition(".")[0] in ("self", "?"):
+                    yield from sites
+                elif "." not in receiver:
+                    yield from sites
             elif not receiver:
-                theirs = place == path
-            else:
-                theirs = f".{home}".endswith(f".{receiver}") or f".{home}.".find(f".{receiver}.") >= 0
-            if theirs:
-                yield place, around
+                yield from (site for site in sites if site[0] == path)
+            elif f".{home}".endswith(f".{receiver}") or f".{home}.".find(f".{receiver}.") >= 0:
+                yield from sites
+
+    def _importing(self, last: str) -> frozenset[str]:
+        """The files that import a name from somewhere."""
+        known = self._importing_files
+        if not known:
+            for path, names in self._imported.items():
+                for name in names:
+                    known[name.rpartition(".")[2]].add(path)
+        return frozenset(known.get(last, ()))
 
     def _index_calls(self) -> None:
         for fact in self._calls:
             around = next(iter(values(fact.traits.get("function"))), "")
-            place = fact.site.path
-            self._called_at.setdefault(fact.name.rpartition(".")[2], []).append((place, around, fact.name))
+            site = (fact.site.path, around)
+            self._add_site(fact.name.rpartition(".")[2], fact.name, site)
             for trait, value in fact.traits.items():
                 if trait.endswith("=") or trait.isdigit():
                     for text in values(value):
                         if len(text) < 100:
                             for word in WORD.findall(text):
-                                self._called_at.setdefault(word, []).append((place, around, ""))
+                                self._add_site(word, "", site)
+
+    def _add_site(self, last: str, called: str, site: tuple[str, str]) -> None:
+        if last in self._defined:
+            self._called_at.setdefault(last, {}).setdefault(called, {})[site] = None
 
     def _inside(self, name: str, path: str) -> tuple[str, ...]:
         if name.rpartition(".")[2] not in self._bodies:
