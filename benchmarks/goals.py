@@ -11,7 +11,8 @@ from timing import Run
 PASS, STATUS, RUFF = "python -I -c pass", "git status", "ruff check --isolated --no-cache"
 DOCTOR, REPROLINT, SEMGREP = "ml-project-doctor", "reprolint", "semgrep"
 VERSION, COLD, NO_CACHE = "--version", "audit, cold", "audit --no-cache"
-UNCHANGED, EDITED, REVISION = "audit, unchanged", "audit, one file edited", "audit --rev, one new file"
+UNCHANGED, EDITED, STATED = "audit, unchanged", "audit, one file edited", "audit, one file states more"
+REVISION = "audit --rev, one new file"
 
 
 @dataclass
@@ -80,6 +81,7 @@ GOALS = (
     Goal("nothing changed, about 4,000 files", UNCHANGED, STATUS, 2.5, four_thousand),
     Goal("nothing changed, small repository", UNCHANGED, PASS, 2.5, small),
     Goal("one file edited of about 4,000", EDITED, STATUS, 4, four_thousand),
+    Goal("one file of about 4,000 states something new", STATED, STATUS, 4, four_thousand),
     Goal("`--rev` of a commit with one new file", REVISION, EDITED, 1.2, four_thousand),
     Goal("peak memory, cold, about 4,000 files", COLD, RUFF, 0.8, four_thousand, of_memory=True),
 )

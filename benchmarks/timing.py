@@ -22,6 +22,12 @@ class Run:
     wall: float
     cpu: float
     ended: bool = False
+    code: int = 0  # with which the program ended by itself
+
+    @property
+    def failed(self) -> bool:
+        """Whether the program says that it did not do its work: linters end with 1 when they find something."""
+        return not self.ended and self.code not in (0, 1)
 
 
 def timed(command: Sequence[str], folder: Path, environment: Mapping[str, str], box: float = 600) -> Run:
@@ -36,11 +42,11 @@ def timed(command: Sequence[str], folder: Path, environment: Mapping[str, str], 
 
     timer = threading.Timer(box, end)
     timer.start()
-    _, _, usage = os.wait4(process.pid, 0)
+    _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     timer.cancel()
-    process.returncode = 0
-    return Run(wall, usage.ru_utime + usage.ru_stime, boxed.is_set())
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Run(wall, usage.ru_utime + usage.ru_stime, boxed.is_set(), process.returncode)
 
 
 def memory(command: Sequence[str], folder: Path, environment: Mapping[str, str], box: float = 600) -> float:
