@@ -25,6 +25,8 @@ _WORD_END = frozenset(" \t\n;&|()<>")
 
 _BLANK = frozenset(" \t")
 
+_ORDINARY = re.compile(r"[^ \t\n;&|()<>\\{$'\"`]+")  # what neither ends a word nor opens anything in it
+
 
 def tokens(text: str, line: int) -> list[Token]:
     found: list[Token] = []
@@ -46,7 +48,7 @@ def tokens(text: str, line: int) -> list[Token]:
         elif char == "#":
             end = text.find("\n", i)
             i = size if end < 0 else end
-        elif redirect_here := _REDIRECT.match(text, i):
+        elif (char in "<>&" or char.isdecimal()) and (redirect_here := _REDIRECT.match(text, i)):
             sign = redirect_here[0]
             start = i = redirect_here.end()
             while i < size and text[i] in _BLANK:
@@ -58,7 +60,7 @@ def tokens(text: str, line: int) -> list[Token]:
             if sign.lstrip("0123456789") in ("<<", "<<-") and end > i:
                 pending.append(token)
             i = end
-        elif operator := _OPERATOR.match(text, i):
+        elif char in _WORD_END and (operator := _OPERATOR.match(text, i)):
             found.append(Token("operator", operator[0], line))
             i = operator.end()
         else:
@@ -90,10 +92,12 @@ def _end_of_word(text: str, i: int, unclosed: set[str]) -> int:
     """The end of the word that begins at `i`, quotes and substitutions included."""
     size = len(text)
     while i < size:
-        char = text[i]
-        if char in _WORD_END:
+        if ordinary := _ORDINARY.match(text, i):
+            i = ordinary.end()
+        elif text[i] in _WORD_END:
             return i
-        i = past(text, i, unclosed)
+        else:
+            i = past(text, i, unclosed)
     return size
 
 
@@ -117,14 +121,27 @@ def past(text: str, i: int, unclosed: set[str]) -> int:
 
 _CLOSING = {"'": "'", '"': '"', "`": "`", "$(": ")", "${": "}"}
 
+# By what closes the place: what means nothing there.
+_IDLE = {
+    "'": re.compile(r"[^']+"),
+    '"': re.compile(r"[^\\\"$`]+"),
+    "`": re.compile(r"[^\\`'\"]+"),
+    ")": re.compile(r"[^\\)$\"`'(#]+"),
+    "}": re.compile(r"[^\\}$\"`]+"),
+}
+
 
 def closing(text: str, i: int, closer: str) -> int:
     """The place after the closer of what was opened before `i`, -1 where it is never closed."""
     stack = [closer]
     size = len(text)
     while i < size:
-        char, top = text[i], stack[-1]
-        if char == "\\" and top != "'":
+        top = stack[-1]
+        if idle := _IDLE[top].match(text, i):
+            i = idle.end()
+            continue
+        char = text[i]
+        if char == "\\":
             i += 2
             continue
         if char == top:
@@ -133,9 +150,7 @@ def closing(text: str, i: int, closer: str) -> int:
             if not stack:
                 return i
             continue
-        if top == "'" or (top == "`" and char not in "'\""):
-            i += 1
-        elif text.startswith("$(", i):
+        if text.startswith("$(", i):
             stack.append(")")
             i += 2
         elif text.startswith("${", i):
@@ -155,6 +170,9 @@ def closing(text: str, i: int, closer: str) -> int:
     return -1
 
 
+_OUTSIDE = re.compile(r"[^\\'\"$`]+")  # of quotes, escapes and substitutions
+
+
 def substituted(text: str) -> list[tuple[str, int]]:
     """The outermost `$(...)` and backquoted scripts of a word with their offsets."""
     found: list[tuple[str, int]] = []
@@ -162,6 +180,9 @@ def substituted(text: str) -> list[tuple[str, int]]:
     unclosed: set[str] = set()
     i = 0
     while i < len(text):
+        if idle := _OUTSIDE.match(text, i):
+            i = idle.end()
+            continue
         char = text[i]
         if char == "\\" and quote != "'":
             i += 2

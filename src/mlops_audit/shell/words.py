@@ -19,6 +19,13 @@ ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\[[^\]]*\]|\+)?=")
 
 NAME = re.compile(r"[A-Za-z_]\w*|[0-9@*#?!-]")
 
+# By the quote around it, "" for none: what stands for itself.
+_ORDINARY = {
+    "": re.compile(r"[^\\'\"$`]+"),
+    '"': re.compile(r"[^\\\"$`]+"),
+    "'": re.compile(r"[^']+"),
+}
+
 _SAFE = re.compile(r"[\w./:=@%+,~${}?*\[\]^-]+")
 
 
@@ -67,8 +74,15 @@ class Words:
         unclosed: set[str] = set()
         i, size = 0, len(raw)
         while i < size:
+            if ordinary := _ORDINARY[quote].match(raw, i):
+                text = ordinary[0]
+                taken_as_is |= quote == "'" and ("$" in text or "`" in text)
+                shown.append(text)
+                plain.append(text)
+                i = ordinary.end()
+                continue
             char = raw[i]
-            if char == "\\" and quote != "'":
+            if char == "\\":
                 if raw[i + 1 : i + 2] != "\n":
                     shown.append(raw[i : i + 2])
                     plain.append(
@@ -83,7 +97,7 @@ class Words:
                 quote = char
                 shown.append(char)
                 i += 1
-            elif char in "$`" and quote != "'":
+            else:
                 end = past(raw, i, unclosed)
                 if end == i + 1 and (name := NAME.match(raw, i + 1)):
                     end = name.end()
@@ -93,11 +107,6 @@ class Words:
                 shown.append(text)
                 plain.append(text)
                 i = end
-            else:
-                taken_as_is |= char in "$`"
-                shown.append(char)
-                plain.append(char)
-                i += 1
         text, bare = "".join(shown), "".join(plain)
         if ROOT in text:
             text, bare = (
