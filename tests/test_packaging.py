@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import shutil
 import stat
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -130,6 +133,65 @@ def test_version_imports_neither_git_nor_the_libraries_of_reports_and_parsers() 
         "packaging",
     }
     assert not loaded & heavy
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that holds what a wheel of this checkout holds."""
+    place = tmp_path_factory.mktemp("wheel")
+    shutil.copytree(
+        CHECKOUT, place / "checkout", ignore=shutil.ignore_patterns(".*", "fixtures", "tests", "docs")
+    )
+    build = "from hatchling.build import build_wheel; print(build_wheel('..'))"
+    (place / "checkout").joinpath(".git").mkdir()  # its own place, whatever the folder above it leaves out
+    ran = subprocess.run(
+        [sys.executable, "-c", build], cwd=place / "checkout", capture_output=True, text=True, check=True
+    )
+    with zipfile.ZipFile(place / ran.stdout.split()[-1]) as wheel:
+        wheel.extractall(place / "installed")
+    return place / "installed"
+
+
+def rules_of(installed: Path) -> tuple[bool, list[str]]:
+    """Whether the program of a folder has the rules that its YAML states, and which of some modules it loaded for them."""
+    script = (
+        "import json, sys\nfrom dataclasses import replace\nfrom mlops_audit import catalogue, rules, shipped\n"
+        "pack, standard = shipped.shipped(), catalogue.load()\n"
+        "loaded = sorted({'ruamel', '_ruamel_yaml'} & {name.partition('.')[0] for name in sys.modules})\n"
+        "read = rules.load(catalogue.data_folder('rules'))\n"
+        "bare = rules.Pack(tuple(replace(rule, examples=()) for rule in read.rules), read.kinds)\n"
+        "catalogue._KNOWN.clear()\n"
+        "assert catalogue.__file__.startswith(sys.argv[1]), catalogue.__file__\n"
+        "print(json.dumps([pack == bare and standard == catalogue.load(), loaded]))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(installed)],
+        env={"PYTHONPATH": str(installed)}, cwd=installed, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    same, loaded = json.loads(ran.stdout)
+    return same, loaded
+
+
+def test_a_wheel_holds_its_rules_compiled_and_reads_no_yaml_for_them(installed: Path) -> None:
+    assert rules_of(installed) == (True, [])
+
+
+@pytest.mark.parametrize("change", ["edited", "absent", "damaged"])
+def test_compiled_rules_that_are_not_those_of_the_files_are_not_used(
+    installed: Path, tmp_path: Path, change: str
+) -> None:
+    shutil.copytree(installed, tmp_path / "changed")
+    data = tmp_path / "changed/mlops_audit/_data"
+    if change == "edited":
+        (rule,) = data.glob("rules/data/versioning.yaml")
+        rule.write_text(rule.read_text("utf-8").replace("why:", "why: Otherwise", 1), "utf-8")
+    elif change == "absent":
+        (data / "rules.json").unlink()
+    else:
+        (data / "rules.json").write_text("[")
+    same, loaded = rules_of(tmp_path / "changed")
+    assert same
+    assert loaded
 
 
 def test_the_version_stands_in_the_changelog() -> None:

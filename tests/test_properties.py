@@ -86,7 +86,7 @@ def test_an_audit_of_any_tree_gives_a_valid_report_in_every_format(files: dict[s
         ), name
 
 
-PACK = rule_pack()
+PACK = rule_pack(examples=True)
 SCHEMA = Draft202012Validator(json.loads((data_folder("reports") / "report.schema.json").read_text()))
 
 

@@ -29,7 +29,7 @@ from mlops_audit.reach.uninstalled import ASKED_FOR
 from mlops_audit.report import Report, report_of, shown_sites
 from mlops_audit.rules import Pack, RuleError, nearest
 from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
-from mlops_audit.shipped import shipped
+from mlops_audit.shipped import exemplified, shipped
 from mlops_audit.tree import PROSE_SUFFIXES, Tree, zone_of
 from mlops_audit.unread import ANYTHING, Unread, doubted, undecided
 from mlops_audit.waivers import Waiving, kept, waive
@@ -383,12 +383,12 @@ def projects_of(facts: Facts, kinds: Mapping[str, tuple[Evidence, ...]]) -> list
     return split(facts, (evidence.fact.site.path for evidence in kinds.get("trains", ())))
 
 
-def rule_pack(folders: Sequence[Path] = (), cache: Cache = NOTHING_KEPT) -> Pack:
+def rule_pack(folders: Sequence[Path] = (), cache: Cache = NOTHING_KEPT, *, examples: bool = False) -> Pack:
     """The rules that ship with the program, with those of the folders in the place of any of the same aspect.
 
-    Raises RuleError with all faults of all folders.
+    Those of the program are without their `examples` unless these are asked for. Raises RuleError with all faults of all folders.
     """
-    pack = shipped(cache)
+    pack = exemplified() if examples else shipped(cache)
     if not folders:
         return pack
     folder_of_all = catalogue.data_folder("rules")

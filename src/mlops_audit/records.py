@@ -1,7 +1,11 @@
-"""Facts and rules as plain values and back, to be kept in a file or handed from process to process."""
+"""Facts and rules as plain values and back, to be kept in a file or handed from process to process.
+
+Rules and the catalogue come back the same from JSON, which knows no tuples.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -11,6 +15,7 @@ from mlops_audit.rules import Clause, KindRule, Pack, Risk, Rule, Signal
 
 Record: TypeAlias = tuple[Any, ...]
 
+_BETWEEN = "\x7f"  # between the words of a list: no YAML holds it, and JSON writes it as it is
 _KINDS = {kind.value: kind for kind in Kind}
 _ZONES = {zone.value: zone for zone in Zone}
 
@@ -75,15 +80,19 @@ def catalogue_of(record: Record) -> Catalogue:
     pillars, levels = record
     return Catalogue(
         tuple(
-            [Pillar(name, title, tuple([Aspect(*a) for a in aspects])) for name, title, aspects in pillars]
+            [Pillar(name, title, tuple([_aspect(*a) for a in aspects])) for name, title, aspects in pillars]
         ),
         tuple(
             [
-                Level(n, title, text, tuple([Gate(*gate) for gate in gates]))
+                Level(n, title, text, tuple([Gate(tuple(aspects), *rest) for aspects, *rest in gates]))
                 for n, title, text, gates in levels
             ]
         ),
     )
+
+
+def _aspect(name: str, title: str, weight: int, applies_to: Iterable[str], *rest: Any) -> Aspect:
+    return Aspect(name, title, weight, tuple(applies_to), *rest)
 
 
 def _plain_rule(rule: Rule) -> Record:
@@ -100,24 +109,41 @@ def _plain_rule(rule: Rule) -> Record:
 def _rule(record: Record, folder: str) -> Rule:
     (name, why, fix, references, effort), risk, signals, (passes, partial, na), claims = record
     return Rule(
-        name, f"{folder}/{name}.yaml", why, fix, references, effort, Risk(*risk), _signals(signals),
-        _clauses(passes), _clauses(partial), _clauses(na), (), claims,
+        name, f"{folder}/{name}.yaml", why, fix, tuple(references), effort, Risk(*risk), _signals(signals),
+        _clauses(passes), _clauses(partial), _clauses(na), (), tuple(claims),
     )  # fmt: skip
 
 
 def _plain_signals(signals: Any) -> list[Record]:
-    """Signals with their zones as one text, since most have the same."""
+    """Signals with their zones as one text and each list of words as one, since many are the same."""
     return [
-        (s.name, s.kind.value, s.patterns, dict(s.where), " ".join(sorted(zone.value for zone in s.zones)))
+        (
+            s.name,
+            s.kind.value,
+            _BETWEEN.join(s.patterns),
+            {trait: _BETWEEN.join(words) for trait, words in s.where.items()},
+            " ".join(sorted(zone.value for zone in s.zones)),
+        )
         for s in signals
     ]
 
 
 def _signals(records: list[Record]) -> dict[str, Signal]:
     return {
-        name: Signal(name, _KINDS[kind], patterns, where, _zones(zones))
+        name: Signal(
+            name,
+            _KINDS[kind],
+            _words(patterns),
+            {trait: _words(globs) for trait, globs in where.items()},
+            _zones(zones),
+        )
         for name, kind, patterns, where, zones in records
     }
+
+
+@cache
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(_BETWEEN)) if text else ()
 
 
 @cache
@@ -130,4 +156,9 @@ def _plain_clauses(clauses: tuple[Clause, ...]) -> list[Record]:
 
 
 def _clauses(records: list[Record]) -> tuple[Clause, ...]:
-    return tuple([Clause(*record) for record in records])
+    return tuple(
+        [
+            Clause(tuple(every), tuple(some), tuple(none), at_least, same)
+            for every, some, none, at_least, same in records
+        ]
+    )

@@ -62,7 +62,7 @@ def verify_folder(folder: Path | None) -> tuple[int, list[Fault]]:
 
     Raises RuleError for a pack that does not load.
     """
-    pack = rule_pack(() if folder is None else (folder,))
+    pack = rule_pack(() if folder is None else (folder,), examples=True)
     place = data_folder("rules") if folder is None else folder
     aspects = {aspect.id: aspect for aspect in load().aspects}
     rules = [rule for rule in pack.rules if Path(rule.path).is_relative_to(place)]

@@ -24,7 +24,7 @@ def explain(aspect: str, format: str, packs: tuple[Path, ...], color: str) -> in
     from mlops_audit import catalogue
     from mlops_audit.formats import explain as explaining
 
-    rule = rules_of(packs).rule(aspect)
+    rule = rules_of(packs, examples=True).rule(aspect)
     if rule is None:
         raise Misuse(f"no rule decides the aspect {aspect!r}")
     text = explaining.explain(rule, catalogue.load(), format, color=colored(color), width=width())
@@ -61,7 +61,7 @@ def _write_pages(folder: Path, packs: Sequence[Path]) -> None:
     from mlops_audit import catalogue
     from mlops_audit.formats import rule_pages as made
 
-    found = made.pages(rules_of(packs), catalogue.load())
+    found = made.pages(rules_of(packs, examples=True), catalogue.load())
     try:
         for path, text in found.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)

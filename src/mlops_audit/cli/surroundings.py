@@ -105,12 +105,12 @@ def _bytes_inside(path: Path, rev: str | None, name: str) -> bytes | None:
         return read(name)
 
 
-def rules_of(packs: Sequence[Path]) -> Pack:
+def rules_of(packs: Sequence[Path], examples: bool = False) -> Pack:
     from mlops_audit.audit import rule_pack
     from mlops_audit.rules import RuleError
 
     try:
-        return rule_pack(packs)
+        return rule_pack(packs, examples=examples)
     except RuleError as error:
         raise Misuse(str(error)) from error
 
