@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mlops_audit.audit import examine, rule_pack
 from mlops_audit.facts import Fact, Kind, Site, Zone
 from mlops_audit.reach import Reach
+from mlops_audit.reach.told import told
 from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree
 
@@ -20,6 +23,16 @@ def files(*paths: str) -> list[Fact]:
 def command(text: str, path: str = ".github/workflows/ci.yml", job: str = "build", **traits: str) -> Fact:
     unit = f"{path}#{job}" if job else path
     return Fact(Kind.COMMAND, text, Site(path, 7), {"unit": unit, "system": "github", **traits})
+
+
+def in_sum(facts: list[Fact]) -> list[Fact]:
+    """The facts, those of files with the sum of what each states."""
+    stated = [fact for fact in facts if fact.kind is not Kind.FILE]
+    return stated + [
+        replace(file, traits=told([file, *(fact for fact in stated if fact.site.path == file.name)]))
+        for file in facts
+        if file.kind is Kind.FILE
+    ]
 
 
 PATHS = files(
@@ -146,6 +159,7 @@ def test_importing_one_name_runs_that_definition_and_those_it_uses_but_no_others
         Fact(Kind.CALL, "configure", Site(path, 1)),
         command("python train.py"),
     ]
+    facts = in_sum(facts)
     lent = {f.name: bool(f.reached.systems) for f in Reach(facts).lend(facts) if f.site.path == path}
     assert lent["prepare"]
     assert lent["clean"]
@@ -166,6 +180,7 @@ def test_a_function_handed_to_a_call_is_run_with_the_function_that_hands_it() ->
         Fact(Kind.CALL, "model.fit", Site(path, 20), {"function": "loop"}),
         command("python train.py"),
     ]
+    facts = in_sum(facts)
     assert next(f for f in Reach(facts).lend(facts) if f.name == "model.fit").reached.systems == {"github"}
 
 

@@ -37,10 +37,10 @@ def ending_at(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The process that comes to a file ends there."""
     whole = extract.extract_file
 
-    def ends(file: File, budget: Budget) -> workers.Stated:
+    def ends(file: File, budget: Budget, sieve: extract.Sieve | None) -> workers.Stated:
         if file.path == path:
             os.kill(os.getpid(), signal.SIGKILL)
-        return whole(file, budget)
+        return whole(file, budget, sieve)
 
     monkeypatch.setattr(workers, "extract_file", ends)
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from mlops_audit import catalogue, rules, workers
 from mlops_audit import extract as extractors
+from mlops_audit.asked import sieve_of
 from mlops_audit.budget import RUN_SECONDS, Budget
 from mlops_audit.cache import NOTHING_KEPT, Cache
 from mlops_audit.changes.baseline import Baseline, hold
@@ -115,10 +116,11 @@ def audit(
         with_snippets,
         project,
     )
-    shelf = Shelf(cache, str(Path(root).resolve())) if cache.folder else None
+    sieve = sieve_of(pack)
+    shelf = Shelf(cache, str(Path(root).resolve()), sieve.digest) if cache.folder else None
     try:
         with Tree.open(Path(root), rev, exclude) as tree:
-            memory = Memory(shelf) if shelf is not None else None
+            memory = Memory(shelf, sieve) if shelf is not None else None
             report = audit_tree(tree, pack, asked, budget, memory, reading or Reading())
     finally:
         if shelf is not None:
@@ -273,6 +275,7 @@ class Reading:
 
 
 ALONE = Reading(jobs=1)
+NO_RULES = Pack((), ())
 
 
 def examine(
@@ -281,15 +284,21 @@ def examine(
     memory: Memory | None = None,
     budget: Budget | None = None,
     reading: Reading = ALONE,
+    whole: bool = False,
 ) -> tuple[Facts, list[Problem], dict[str, tuple[Evidence, ...]]]:
     """What a tree states, what could not be read, and the kinds of project it is with the evidence of each.
 
     Which files train and which serve also tells reach which modules both sides share. `memory` is what audits of other
-    commits of the same repository have read already; without a budget only single files are under an alarm.
+    commits of the same repository have read already; without a budget only single files are under an alarm. Facts that no
+    rule asks for are left out unless the `whole` is wanted.
     """
-    read = memory.extract if memory else workers.extract
-    jobs = reading.jobs if tree.apart else 1
-    extracted, problems = read(tree.files, budget or Budget(math.inf), jobs, reading.progress)
+    jobs, limit = reading.jobs if tree.apart else 1, budget or Budget(math.inf)
+    if memory is not None:
+        extracted, problems = memory.extract(tree.files, limit, jobs, reading.progress)
+    else:
+        extracted, problems = workers.extract(
+            tree.files, limit, jobs, reading.progress, sieve_of(NO_RULES if whole else pack)
+        )
     known = memory.names if memory else Names()
     reach = Reach(extracted, _texts(tree))
     home = {file.placed: file.path for file in tree.files if file.placed}

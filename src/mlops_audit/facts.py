@@ -367,6 +367,11 @@ class Facts:
             found: dict[str, dict[str, None]] = {}
             for fact in self.of(kind):
                 found.setdefault(fact.site.path, {})[fact.name] = None
+            if kind is Kind.CALL:
+                for fact in self.of(Kind.FILE):  # of calls that are not kept one by one
+                    if "left" in fact.traits:
+                        left = "".join(values(fact.traits["left"])).split("\n")
+                        found.setdefault(fact.site.path, {}).update(dict.fromkeys(left))
             names = self._names_by_path[kind] = {path: tuple(group) for path, group in found.items()}
         return names.get(path, ())
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, MutableMapping, Sequence
 
 from mlops_audit.budget import ENDLESS, Budget
 from mlops_audit.cache import Cache, digest, program
-from mlops_audit.extract import readable
+from mlops_audit.extract import Sieve, readable
 from mlops_audit.facts import Fact, Problem
 from mlops_audit.hashes import sha1, sha256
 from mlops_audit.names import Names
@@ -28,11 +28,15 @@ MAX_KEPT_BYTES = 60_000_000  # of one repository's facts in the cache
 class Memory:
     """Facts by the content of files, so that an audit reads only what those before it had not.
 
-    `kept` may be any mapping: a dictionary that lives as long as the process, or one that lies on disk.
+    `kept` may be any mapping: a dictionary that lives as long as the process, or one that lies on disk. The sieve
+    is the same for all that is kept there.
     """
 
-    def __init__(self, kept: MutableMapping[Key, Extracted] | None = None) -> None:
+    def __init__(
+        self, kept: MutableMapping[Key, Extracted] | None = None, sieve: Sieve | None = None
+    ) -> None:
         self.names = Names()
+        self._sieve = sieve
         self._kept: MutableMapping[Key, Extracted] = {} if kept is None else kept
 
     def extract(
@@ -46,7 +50,12 @@ class Memory:
         found = [self._known(file, budget) for file in files]
         unknown = [number for number, known in enumerate(found) if known is None]
         read = extracted(
-            [files[number] for number in unknown], budget, jobs=jobs, progress=progress, identify=blob_id
+            [files[number] for number in unknown],
+            budget,
+            jobs=jobs,
+            progress=progress,
+            identify=blob_id,
+            sieve=self._sieve,
         )
         for number, one in zip(unknown, read, strict=True):
             file = files[number]
@@ -95,9 +104,9 @@ class Shelf(MutableMapping[Key, Extracted]):
     `close` puts them back when anything was added: what this run used first, then the rest while there is room.
     """
 
-    def __init__(self, cache: Cache, repository: str) -> None:
+    def __init__(self, cache: Cache, repository: str, asked: bytes = b"") -> None:
         self._cache = cache
-        self._name = digest(repository.encode("utf-8", "surrogateescape"), program())
+        self._name = digest(repository.encode("utf-8", "surrogateescape"), program(), asked)
         self._records: dict[Key, bytes] = cache.get("facts", self._name) or {}
         self._used: dict[Key, None] = {}
         self._added = False

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from io import FileIO
 
 from mlops_audit.budget import ENDLESS, Budget
-from mlops_audit.extract import extract_file, readable, skipped, uncollected
+from mlops_audit.extract import Sieve, extract_file, readable, skipped, uncollected
 from mlops_audit.facts import Fact, Problem, Site
 from mlops_audit.parse import ParseFailure
 from mlops_audit.records import facts_of, plain_facts
@@ -60,18 +60,19 @@ def extracted(
     jobs: int = 1,
     progress: Progress | None = None,
     identify: Identify | None = None,
+    sieve: Sieve | None = None,
 ) -> list[Read]:
-    """What each of the files states, in their order."""
+    """What each of the files states, in their order, and of that what the sieve lets pass."""
     work = [number for number, file in enumerate(files) if readable(file)]
     jobs = jobs_for(len(work), jobs)
     found: dict[int, Read] = {}
     if jobs > 1:
-        found = _Pool(files, budget, identify, progress, len(work)).read(work, jobs)
+        found = _Pool(files, budget, identify, sieve, progress, len(work)).read(work, jobs)
     read = []
     with uncollected() as swept:
         for number, file in enumerate(files):
             known = found.pop(number, None)
-            read.append(known if known is not None else _read(file, budget, identify))
+            read.append(known if known is not None else _read(file, budget, identify, sieve))
             if known is None:
                 swept()
                 if progress is not None and jobs == 1:
@@ -84,24 +85,25 @@ def extract(
     budget: Budget = ENDLESS,
     jobs: int = 1,
     progress: Progress | None = None,
+    sieve: Sieve | None = None,
 ) -> Stated:
     """What `extract.extract` gives."""
-    read = extracted(files, budget, jobs=jobs, progress=progress)
+    read = extracted(files, budget, jobs=jobs, progress=progress, sieve=sieve)
     problems = dict.fromkeys(problem for one in read for problem in one.problems)
     return [fact for one in read for fact in one.facts], list(problems)
 
 
-def _read(file: File, budget: Budget, identify: Identify | None) -> Read:
+def _read(file: File, budget: Budget, identify: Identify | None, sieve: Sieve | None) -> Read:
     """What one file states, read by this process."""
     if budget.over:
         return Read(*skipped(file, budget))
     if identify is None or not readable(file):
-        return Read(*extract_file(file, budget))
+        return Read(*extract_file(file, budget, sieve))
     try:
         data = file.read()
     except ParseFailure:
-        return Read(*extract_file(file, budget))
-    facts, problems = extract_file(replace(file, read=lambda: data), budget)
+        return Read(*extract_file(file, budget, sieve))
+    facts, problems = extract_file(replace(file, read=lambda: data), budget, sieve)
     return Read(facts, problems, identify(data, len(file.blob)))
 
 
@@ -128,11 +130,12 @@ class _Pool:
         files: Sequence[File],
         budget: Budget,
         identify: Identify | None,
+        sieve: Sieve | None,
         progress: Progress | None,
         total: int,
     ) -> None:
         self._files, self._budget = files, budget
-        self._identify, self._progress, self._total = identify, progress, total
+        self._identify, self._sieve, self._progress, self._total = identify, sieve, progress, total
         self._found: dict[int, Read] = {}
 
     def read(self, numbers: Sequence[int], jobs: int) -> dict[int, Read]:
@@ -205,7 +208,7 @@ class _Pool:
                 _write(tell, b"", number)
                 if self._budget.seconds is not None:
                     _limit_processor_time()
-                read = _read(self._files[number], self._budget, self._identify)
+                read = _read(self._files[number], self._budget, self._identify, self._sieve)
                 try:
                     record = marshal.dumps((plain_facts(read.facts, read.problems), read.content))
                 except ValueError:
@@ -256,7 +259,9 @@ class _Pool:
                     facts, content = record
                     self._found[number] = Read(*facts_of(facts), content)
                 else:
-                    self._found[number] = _read(self._files[number], self._budget, self._identify)
+                    self._found[number] = _read(
+                        self._files[number], self._budget, self._identify, self._sieve
+                    )
                 if self._progress is not None:
                     self._progress(len(self._found), self._total)
             else:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_audit import catalogue
+from mlops_audit.asked import sieve_of
 from mlops_audit.audit import MACHINE_LEARNING, Asked, NothingToAudit, examine, report_on
 from mlops_audit.budget import RUN_SECONDS, Budget
 from mlops_audit.cache import NOTHING_KEPT, Cache
@@ -61,9 +62,9 @@ def compare_trees(
     with (
         Tree.open(root, base, exclude) as old,
         Tree.open(root, head, exclude) as new,
-        closing(Shelf(cache, str(root.resolve()))) as shelf,
+        closing(Shelf(cache, str(root.resolve()), sieve_of(pack).digest)) as shelf,
     ):
-        memory = Memory(shelf)  # what both sides share is read once
+        memory = Memory(shelf, sieve_of(pack))  # what both sides share is read once
         before = _audited(old, _called(base, old.commit), pack, asked, memory)
         after = _audited(new, WORK_TREE if head is None else _called(head, new.commit), pack, asked, memory)
         if not any(MACHINE_LEARNING & set(one.report.kinds) for one in (before, after)):

@@ -9,6 +9,7 @@ from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 
 from mlops_audit import catalogue
+from mlops_audit.asked import sieve_of
 from mlops_audit.audit import MACHINE_LEARNING, PROFILES, Asked, examine, findings, unread_in
 from mlops_audit.budget import Budget, of_time
 from mlops_audit.cache import NOTHING_KEPT, Cache, digest, program
@@ -98,7 +99,7 @@ class States:
 
     def _looked_at(self, commit: Commit) -> State:
         if self._reading is None:
-            self._reading = _Reading(Shelf(self._cache, self._place), self._pack)
+            self._reading = _Reading(Shelf(self._cache, self._place, sieve_of(self._pack).digest), self._pack)
         tree = Tree.of_commit(self._repo, commit.id, self.name, self._exclude)
         said = self._reading.print_of(tree)
         state = self._by_print.get(said) if said else None
@@ -142,7 +143,7 @@ class _Reading:
     def __init__(self, shelf: Shelf, pack: Pack) -> None:
         self.shelf = shelf
         self.decoded = _Decoded(shelf)
-        self.memory = Memory(self.decoded)
+        self.memory = Memory(self.decoded, sieve_of(pack))
         named = [*(rule.signals for rule in pack.rules), *(kind.signals for kind in pack.kinds)]
         asked = [signal for by_name in named for signal in by_name.values() if signal.kind in PROSE]
         self._of_prose = [replace(s, where={t: g for t, g in s.where.items() if t not in LENT or t == "file"})

@@ -11,6 +11,7 @@ from mlops_audit.cli.codes import PASSED
 from mlops_audit.cli.output import say, write
 from mlops_audit.cli.surroundings import rules_of
 from mlops_audit.cli.words import Folder, Misuse, Word, kinds
+from mlops_audit.reach.told import SUMS
 
 if TYPE_CHECKING:
     from mlops_audit.facts import Fact
@@ -30,7 +31,7 @@ def facts(path: Path, rev: str | None, kind: str | None) -> int:
 
     try:
         with Tree.open(path, rev) as tree:
-            found, problems, _ = examine(tree, rules_of(()))
+            found, problems, _ = examine(tree, rules_of(()), whole=True)
     except RepositoryError as error:
         raise Misuse(str(error)) from error
     lines = (json.dumps(_plain(fact)) + "\n" for fact in found if kind in (None, fact.kind.value))
@@ -50,7 +51,7 @@ def _plain(fact: Fact) -> dict[str, object]:
         "zone": fact.zone.value,
         "strength": str(fact.strength),
         "faint": fact.faint,
-        "traits": {name: fact.traits[name] for name in sorted(fact.traits)},
+        "traits": {name: fact.traits[name] for name in sorted(fact.traits) if name not in SUMS},
         "runs": sorted(fact.reached.systems),
         "triggers": sorted(fact.reached.triggers),
         "chain": [{"at": str(link.site), "runs": link.runs} for link in fact.reached.chain],

@@ -13,6 +13,9 @@ from mlops_audit.parse import NotRead, ParseFailure
 from mlops_audit.tree import File
 
 Extractor = Callable[[str, bytes], Iterable[Fact]]
+Sieve = Callable[
+    [bytes, list[Fact]], list[Fact]
+]  # a file's bytes and facts, its own first -> the facts that stay
 
 # (module of this package, path patterns, patterns left out): every extractor whose patterns match a path reads it.
 # Each module has `extract(path, data) -> Iterable[Fact]` and raises ParseFailure for what it cannot read; modules
@@ -176,7 +179,9 @@ def uncollected() -> Iterator[Callable[[], None]]:
             gc.enable()
 
 
-def extract_file(file: File, budget: Budget = ENDLESS) -> tuple[list[Fact], list[Problem]]:
+def extract_file(
+    file: File, budget: Budget = ENDLESS, sieve: Sieve | None = None
+) -> tuple[list[Fact], list[Problem]]:
     """The facts and problems of one file, under the path at which it lands when it is part of a template."""
     facts = [_presence(file)]
     problems: list[Problem] = []
@@ -194,7 +199,7 @@ def extract_file(file: File, budget: Budget = ENDLESS) -> tuple[list[Fact], list
     except OutOfTime:
         reason = budget.words if budget.over else f"took more than {FILE_SECONDS:g} seconds to read"
         problems.append(Problem(Site(file.path), f"skipped: {reason}", True))
-    return facts, problems
+    return facts if sieve is None else sieve(data, facts), problems
 
 
 def _add(reader: Extractor, file: File, data: bytes, facts: list[Fact], problems: list[Problem]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,17 +9,10 @@ from dataclasses import dataclass
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
 from mlops_audit.reach.failures import failures
 from mlops_audit.reach.launch import Repository, is_module_name, targets_of_command, targets_of_name
+from mlops_audit.reach.needs import SCRIPT, STARTERS
 from mlops_audit.reach.uncalled import uncalled
 from mlops_audit.reach.unloaded import unasked_alerts, unloaded
 from mlops_audit.reach.unused import unused
-
-WORD = re.compile(r"[A-Za-z_]\w*")
-# Calls that start another program, and texts that name one of the project's.
-STARTERS = frozenset({
-    "subprocess.run", "subprocess.Popen", "subprocess.call", "subprocess.check_call", "subprocess.check_output", "os.system",
-    "asyncio.create_subprocess_exec", "asyncio.create_subprocess_shell", "runpy.run_path", "papermill.execute_notebook",
-})  # fmt: skip
-SCRIPT = re.compile(r"[\w./-]{1,120}\.(?:py|sh|ipynb|[rR])")
 
 # Systems whose commands are steps of a chain but no automation by themselves: a person starts them.
 BY_HAND = frozenset({"notebook", "python", "console-script", "pre-commit"})
@@ -89,32 +81,21 @@ class Reach:
     def _add_definitions(self, facts: Sequence[Fact]) -> None:
         """Inside a file: the whole runs its top level and every definition; a definition runs those that it names."""
         defined: dict[str, dict[str, None]] = defaultdict(dict)
-        called: dict[tuple[str, str], set[str]] = defaultdict(set)
-        texts: dict[tuple[str, str], list[str]] = defaultdict(list)  # in which a definition names others
+        importing: dict[str, None] = {}
         for fact in facts:
             if fact.kind is Kind.DEFINITION:
-                name = fact.name.partition(".")[0]
-                defined[fact.site.path][name] = None
-                names = values(fact.traits.get("calls_inside"))
-                called[fact.site.path, name].update([call.partition(".")[0] for call in names])
-            elif fact.kind is Kind.CALL and "function" in fact.traits:
-                name = values(fact.traits["function"])[0].partition(".")[0]
-                into = texts[fact.site.path, name]
-                for trait, value in fact.traits.items():
-                    if trait[-1:] == "=" or trait.isdigit():
-                        into.extend(values(value))
-        importing = (fact.site.path for fact in facts if fact.kind is Kind.IMPORT)
+                defined[fact.site.path][fact.name.partition(".")[0]] = None
+            elif fact.kind is Kind.IMPORT:
+                importing[fact.site.path] = None
+        inside = {f.site.path: values(f.traits.get("inside")) for f in facts if f.kind is Kind.FILE}
         for path in dict.fromkeys([*defined, *importing]):
             here = Link(Site(path), "")
             self._edges[path].setdefault(_part(path), Edge(_part(path), here))
             for name in defined[path]:
                 self._edges[path].setdefault(_part(path, name), Edge(_part(path, name), here))
-                named = called[path, name].union(WORD.findall("\n".join(texts[path, name])))
-                for other in defined[path]:
-                    if other in named and other != name:
-                        self._edges[_part(path, name)].setdefault(
-                            _part(path, other), Edge(_part(path, other), here)
-                        )
+            for pair in inside.get(path, ()):
+                name, _, other = pair.partition("\n")
+                self._edges[_part(path, name)].setdefault(_part(path, other), Edge(_part(path, other), here))
 
     def _add_automation(self, fact: Fact) -> None:
         unit = unit_of(fact)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from mlops_audit.facts import Fact, Kind, Zone, values
 
-WORD = re.compile(r"[A-Za-z_]\w*")
 DEPTH = 3  # helpers of helpers; what lies deeper says little about the call
 
 
@@ -22,7 +20,7 @@ class Bodies:
         self._known: dict[tuple[str, str], tuple[str, ...]] = {}
         self._bodies: dict[str, list[tuple[str, str, tuple[str, ...]]]] = defaultdict(list)
         self._imported: dict[str, set[str]] = defaultdict(set)
-        self._calls = [fact for fact in facts if fact.kind is Kind.CALL and fact.zone is not Zone.TEST]
+        self._files = [fact for fact in facts if fact.kind is Kind.FILE and fact.zone is not Zone.TEST]
         self._called_at: dict[str, dict[str, dict[tuple[str, str], None]]] = {}
         self._sites_of: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
         self._importing_files: dict[str, set[str]] = defaultdict(set)
@@ -102,9 +100,11 @@ class Bodies:
                 importing = self._importing(last)
                 yield from (site for site in sites if site[0] == path or site[0] in importing)
             elif owner:
-                if receiver.rpartition(".")[2] == owner or receiver.partition(".")[0] in ("self", "?"):
-                    yield from sites
-                elif "." not in receiver:
+                if (
+                    receiver.rpartition(".")[2] == owner
+                    or receiver.partition(".")[0] in ("self", "?")
+                    or "." not in receiver
+                ):
                     yield from sites
             elif not receiver:
                 yield from (site for site in sites if site[0] == path)
@@ -121,16 +121,15 @@ class Bodies:
         return frozenset(known.get(last, ()))
 
     def _index_calls(self) -> None:
-        for fact in self._calls:
-            around = next(iter(values(fact.traits.get("function"))), "")
-            site = (fact.site.path, around)
-            self._add_site(fact.name.rpartition(".")[2], fact.name, site)
-            for trait, value in fact.traits.items():
-                if trait.endswith("=") or trait.isdigit():
-                    for text in values(value):
-                        if len(text) < 100:
-                            for word in WORD.findall(text):
-                                self._add_site(word, "", site)
+        for file in self._files:
+            path = file.site.path
+            for pair in values(file.traits.get("sites")):
+                around, _, name = pair.partition("\n")
+                self._add_site(name.rpartition(".")[2], name, (path, around))
+            for handed in values(file.traits.get("handed")):
+                around, _, words = handed.partition("\n")
+                for word in words.split(" "):
+                    self._add_site(word, "", (path, around))
 
     def _add_site(self, last: str, called: str, site: tuple[str, str]) -> None:
         if last in self._defined:

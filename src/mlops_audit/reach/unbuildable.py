@@ -13,6 +13,8 @@ OPENS = frozenset({"open", "io.open", "codecs.open"})
 # Backends that stop where the readme that the project names is not there; setuptools only warns.
 STRICT_BACKENDS = ("hatchling", "poetry.core", "flit", "uv_build", "pdm.backend")
 README = ("project.readme", "project.readme.file", "tool.poetry.readme")
+BACKEND = "build-system.build-backend"
+READ_OF_PROJECTS = frozenset({BACKEND, *README})
 # A tree of fewer files is an excerpt, in which a file that is not there says nothing.
 ENOUGH = 16
 # Files that a person writes and tracks: a build that copies one of which there is no trace has nothing to copy.
@@ -62,7 +64,7 @@ def _read_by_builds(facts: Iterable[Fact]) -> Mapping[str, set[tuple[str, str]]]
                     found[folder].add((path, f"{folder}/{opened}".lstrip("/")))
         elif name == "pyproject.toml" and fact.kind is Kind.SETTING:
             value = next(iter(values(fact.traits.get("value"))), "")
-            if fact.name == "build-system.build-backend":
+            if fact.name == BACKEND:
                 backends[folder] = value
             elif fact.name in README:
                 readmes[folder] = value

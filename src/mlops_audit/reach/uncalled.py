@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from mlops_audit.facts import Fact, Kind, Site, Zone, values
-from mlops_audit.reach.unused import FOUND_BY_NAME
+from mlops_audit.facts import Fact, Kind, Site, Zone
+from mlops_audit.reach.told import FOUND_BY_NAME, every
 
 # Definitions that frameworks call by their names, beside those that platforms find.
 HOOKS = frozenset({
@@ -16,10 +15,6 @@ HOOKS = frozenset({
 })  # fmt: skip
 # So many definitions must be called before the way in which a project calls its own is visible at all.
 ENOUGH = 12
-WORD = re.compile(r"[A-Za-z_]\w{2,}")
-NAMING = frozenset(
-    {"runs", "entry_point", "handler", "Handler", "command"}
-)  # traits that name what is called
 # Libraries that make commands of every function of a file, without naming one.
 OFFERS_ALL = ("fire.Fire", "invoke.Collection.from_module", "clize.run", "dodo_manager")
 
@@ -39,7 +34,7 @@ def uncalled(facts: Sequence[Fact]) -> frozenset[Site]:
         if fact.kind is Kind.DEFINITION and fact.traits.get("form") == "class" and "bases" in fact.traits
     }
     offering = {fact.site.path for fact in facts if fact.kind is Kind.CALL and fact.name in OFFERS_ALL}
-    said = _words(facts)
+    said = every(facts, "called")
     found = frozenset(
         fact.site
         for fact in asked
@@ -63,51 +58,3 @@ def _is_asked(fact: Fact) -> bool:
         and not last.startswith("__")
         and not (fact.traits.get("form") == "function" and "within" in fact.traits)
     )
-
-
-def _words(facts: Sequence[Fact]) -> set[str]:
-    """Every word by which something may be called: names of calls, their arguments, imports, commands, short texts.
-
-    What a function says of itself does not count.
-    """
-    said: set[str] = set()
-    texts: list[str] = []
-    calls: dict[tuple[str, ...], list[Fact]] = {}
-    for fact in facts:
-        if fact.kind is Kind.CALL:
-            if fact.zone in (Zone.SOURCE, Zone.NOTEBOOK):
-                calls.setdefault(values(fact.traits.get("function")), []).append(fact)
-        elif fact.kind is Kind.IMPORT:
-            if fact.zone in (Zone.SOURCE, Zone.NOTEBOOK) and not fact.site.path.endswith("__init__.py"):
-                said.add(fact.name.rpartition(".")[2])
-        elif fact.kind is Kind.COMMAND:
-            texts.append(fact.name)
-        elif fact.kind is Kind.STRING:
-            if (
-                len(fact.name) < 200
-                and " " not in fact.name
-                and fact.traits.get("variable") != "__all__"
-                and fact.zone is not Zone.TEST
-                and not fact.site.path.endswith("__init__.py")
-            ):
-                texts.append(fact.name)
-        elif fact.kind is Kind.SETTING and not fact.site.path.endswith(".py"):
-            texts.extend(values(fact.traits.get("value")))
-        elif fact.kind is Kind.DEFINITION:
-            said.update([name.rpartition(".")[2] for name in values(fact.traits.get("decorators"))])
-        if not NAMING.isdisjoint(fact.traits):
-            for trait in NAMING:
-                texts.extend(values(fact.traits.get(trait)))
-    said.update(WORD.findall("\n".join(texts)))
-    for function, made in calls.items():
-        said |= _words_of_calls(made) - {name.rpartition(".")[2] for name in function}
-    return said
-
-
-def _words_of_calls(calls: Sequence[Fact]) -> set[str]:
-    texts: list[str] = []
-    for fact in calls:
-        for trait, value in fact.traits.items():
-            if trait[-1:] == "=" or trait.isdigit():
-                texts.extend(values(value))
-    return {fact.name.rpartition(".")[2] for fact in calls}.union(WORD.findall("\n".join(texts)))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from mlops_audit.facts import Fact, Kind, Zone, matcher, values
+from mlops_audit.reach.told import every
 
 FORMATS = (".yaml", ".yml", ".json")
+SPACE = re.compile(r"\s")  # texts are known word by word: whether one names such a file is not
 # Tools find these by their own rules, in hidden folders, beside a manifest or in a folder of a framework; people read
 # cards, records and policies.
 FOUND_BY_TOOLS = matcher((
@@ -20,6 +22,9 @@ FOUND_BY_TOOLS = matcher((
 ), True)  # fmt: skip
 
 
+READ_OF_PROMETHEUS = frozenset({"rule_files", "groups.rules.alert"})
+
+
 def unloaded(facts: Sequence[Fact]) -> frozenset[str]:
     """The files of settings below the root that state nothing but settings and are named nowhere.
 
@@ -27,20 +32,23 @@ def unloaded(facts: Sequence[Fact]) -> frozenset[str]:
     suffix, or as the end of a name that is put together (`$ENV-compute.yml`); a folder that is named by itself is
     loaded whole (`config_path="configs"`, `"configs/" + name`).
     """
-    states: dict[str, set[Kind]] = {}
-    for fact in facts:
-        if fact.zone is Zone.SOURCE and fact.site.path.endswith(FORMATS) and "/" in fact.site.path:
-            states.setdefault(fact.site.path, set()).add(fact.kind)
     asked = [
-        path
-        for path, kinds in states.items()
-        if kinds == {Kind.FILE, Kind.SETTING} and not FOUND_BY_TOOLS(path)
+        fact.site.path
+        for fact in facts
+        if fact.kind is Kind.FILE
+        and fact.zone is Zone.SOURCE
+        and fact.site.path.endswith(FORMATS)
+        and "/" in fact.site.path
+        and fact.traits.get("states") == (Kind.SETTING.value,)
+        and not FOUND_BY_TOOLS(fact.site.path)
+        and not SPACE.search(fact.site.path)
     ]
     if not asked:
         return frozenset()
-    said = "\n".join(_texts(facts, frozenset(asked)))
-    lines = set(said.split("\n"))
-    folders = {line.removeprefix("../").strip("./") for line in lines if len(line) < 120}
+    others = [fact for fact in facts if fact.site.path not in frozenset(asked)]
+    lines = every(others, "lines")
+    said = "\n".join(lines | every(others, "words"))
+    folders = {line.removeprefix("../").strip("./") for line in lines}
     return frozenset(path for path in asked if not _is_named(path, said) and not _folders(path) & folders)
 
 
@@ -84,19 +92,3 @@ def _is_named(path: str, said: str) -> bool:
     if not dash or ending not in said:
         return False
     return re.search(rf"(?:[)}}]|[$%]\w{{1,40}}){re.escape(ending)}", said) is not None
-
-
-def _texts(facts: Iterable[Fact], asked: frozenset[str]) -> list[str]:
-    """Texts that may name a file; what the files in question say themselves is none."""
-    found: list[str] = []
-    for fact in facts:
-        if fact.kind in (Kind.STRING, Kind.COMMAND, Kind.IMPORT):
-            found.append(fact.name)
-        elif fact.kind is Kind.FILE or fact.site.path in asked:
-            continue
-        for value in fact.traits.values():
-            if isinstance(value, str):
-                found.append(value)
-            else:
-                found.extend(value)
-    return found

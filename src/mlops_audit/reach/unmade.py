@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from mlops_audit.facts import Fact, Kind, Zone, values
+from mlops_audit.reach.told import every
 
 READERS = re.compile(
     r"(?:pandas|polars|dask\.dataframe|geopandas)\.(?:read|scan)_\w+|numpy\.(?:load|loadtxt|genfromtxt)|joblib\.load"
@@ -28,15 +29,7 @@ PACKED = re.compile(r"\.(?:zip|tar|tgz|gz|7z|bz2|xz)\b")
 def unmade(facts: Sequence[Fact], paths: Collection[str]) -> list[Fact]:
     """The calls that read such a file, with its path as literal. A file whose path, folder or name stands anywhere else
     may be made there, and one whose outermost folder a command fetches as a whole may be brought."""
-    read = [
-        fact
-        for fact in facts
-        if fact.kind is Kind.CALL
-        and fact.zone is Zone.SOURCE
-        and READERS.fullmatch(fact.name)
-        and not {"dead", "guard", "main"} & set(fact.traits)
-        and DATA.fullmatch(_first(fact))
-    ]
+    read = [fact for fact in facts if reads_data(fact)]
     jobs = [_text(fact) for fact in facts if fact.kind is Kind.COMMAND and _is_of_ci(fact)] if read else []
     read = [fact for fact in read if any(fact.site.path in job for job in jobs)]
     if not read:
@@ -44,11 +37,30 @@ def unmade(facts: Sequence[Fact], paths: Collection[str]) -> list[Fact]:
     known = {part for path in paths for part in (path, path.rpartition("/")[2])}
     read = [fact for fact in read if _first(fact).rpartition("/")[2] not in known]
     said = [(fact.site, _text(fact)) for fact in facts if fact.zone is not Zone.TEST and _may_make(fact)]
+    files = [fact for fact in facts if fact.kind is Kind.FILE and fact.zone is not Zone.TEST]
     return [
         fact
         for fact in read
         if not any(site != fact.site and _may_be_made(_first(fact), text) for site, text in said)
+        and not _is_said(_first(fact), [file for file in files if file.site.path != fact.site.path])
     ]
+
+
+def reads_data(fact: Fact) -> bool:
+    """Whether a fact is a call of the sources that reads a data file with its path as literal."""
+    return (
+        fact.kind is Kind.CALL
+        and fact.zone is Zone.SOURCE
+        and READERS.fullmatch(fact.name) is not None
+        and not {"dead", "guard", "main"} & set(fact.traits)
+        and DATA.fullmatch(_first(fact)) is not None
+    )
+
+
+def _is_said(path: str, files: Sequence[Fact]) -> bool:
+    """Whether the name or the folder of a path stands in a text of some files, as their sums tell."""
+    folder, _, name = path.removeprefix("./").rpartition("/")
+    return any(name in word or folder in word for word in every(files, "lines") | every(files, "words"))
 
 
 def _may_make(fact: Fact) -> bool:
