@@ -43,7 +43,11 @@ class Question:
 
     def holds(self, traits: Mapping[str, TraitValue]) -> bool:
         for trait, wanted, unwanted in self._traits:
-            found = values(traits.get(trait))
+            if trait not in traits:
+                if wanted is not None:
+                    return False
+                continue
+            found = values(traits[trait])
             if (wanted is not None and not any(map(wanted, found))) or (
                 unwanted is not None and any(map(unwanted, found))
             ):

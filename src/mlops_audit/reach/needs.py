@@ -50,13 +50,17 @@ def needed(fact: Fact) -> bool:
             return True
         if not ASKING.isdisjoint(traits):
             return any("=" in trait or "pip" in v for trait in ASKING for v in values(traits.get(trait)))
-        return FETCHERS.search(" ".join(values(traits.get("1")))) is not None
+        return _fetches(" ".join(values(traits.get("1"))))
     if kind is Kind.STRING:
-        return SCRIPT.fullmatch(name) is not None or FETCHERS.search(name) is not None
+        return ("." in name and SCRIPT.fullmatch(name) is not None) or _fetches(name)
     if kind is Kind.SETTING:
         if name in READ_OF_PROMETHEUS or name.startswith("scrape_configs") or "dependenc" in name.lower():
             return True
         if name in READ_OF_PROJECTS and fact.site.path.endswith("pyproject.toml"):
             return True
-        return any(FETCHERS.search(value) for value in values(traits.get("value")))
+        return any(map(_fetches, values(traits.get("value"))))
     return False
+
+
+def _fetches(text: str) -> bool:
+    return " " in text and FETCHERS.search(text) is not None

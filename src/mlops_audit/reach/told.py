@@ -6,13 +6,14 @@ The sum stands in the traits of the file's own fact, so that reach asks no call 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from mlops_audit.facts import Fact, Kind, TraitValue, Zone, matcher, values
 
-WORD = re.compile(r"[A-Za-z_]\w{2,}")
-ANY_WORD = re.compile(r"[A-Za-z_]\w*")
+WORD = re.compile(r"[A-Za-z_]\w*")
+SHORTEST = 3  # letters of a word by which a module or something that is called is known
 LONGEST_LINE = 120  # that can name a folder by itself
 LONGEST_NAMING = 100  # of an argument in which a definition is handed over
 
@@ -32,8 +33,6 @@ SETTING_UP = matcher((
 ))  # fmt: skip
 APPLICATIONS = ("FastAPI", "Flask", "Typer", "Celery", "Starlette", "Sanic", "Litestar")
 
-Traits = Mapping[str, TraitValue]
-
 
 SUMS = frozenset({"states", "works", "names", "called", "lines", "words", "inside", "sites", "handed"})
 
@@ -50,22 +49,58 @@ def told(facts: Sequence[Fact]) -> dict[str, TraitValue]:
     sites   what is called, each with the function around it; handed: the words of the arguments there
     """
     first, *stated = facts
-    tests = first.zone is Zone.TEST
+    bodies = _bodies(stated)
     lines, words = _texts(stated)
-    calls = [fact for fact in stated if fact.kind is Kind.CALL]
-    sites, handed = ((), ()) if tests else _sites(calls)
+    tests = first.zone is Zone.TEST
     found: dict[str, TraitValue] = {
         "states": tuple(dict.fromkeys([fact.kind.value for fact in stated])),
         "works": "yes" if any(map(works, stated)) else "",
-        "names": () if tests else "\n".join(sorted(_names(stated))),
-        "called": "\n".join(sorted(_called(first, stated, calls))),
+        "names": "" if tests else "\n".join(sorted(_names(stated))),
+        "called": "\n".join(sorted(_called(first, stated, bodies))),
         "lines": "\n".join(sorted(lines)),
         "words": "\n".join(sorted(words)),
-        "inside": _inside(stated, calls),
-        "sites": sites,
-        "handed": handed,
+        "inside": _inside(stated, bodies),
+        "sites": () if tests else _sites(bodies),
+        "handed": () if tests else _handed(bodies),
     }
     return {trait: value for trait, value in found.items() if value}
+
+
+@dataclass(slots=True)
+class _Body:
+    """What is called in a function, with the words of the arguments; those of long texts hand nothing over."""
+
+    calls: dict[str, None]
+    words: set[str]
+    long: set[str]
+
+
+Bodies: TypeAlias = "Mapping[tuple[str, ...], _Body]"
+
+
+def _bodies(facts: Iterable[Fact]) -> dict[tuple[str, ...], _Body]:
+    """The calls of each function, or of methods of the same name, with () for the top of the file."""
+    found: dict[tuple[str, ...], _Body] = {}
+    texts: dict[tuple[str, ...], tuple[list[str], list[str]]] = {}
+    for fact in facts:
+        if fact.kind is not Kind.CALL:
+            continue
+        traits = fact.traits
+        around = values(traits["function"]) if "function" in traits else ()
+        body = found.get(around)
+        if body is None:
+            body = found[around] = _Body({}, set(), set())
+            texts[around] = ([], [])
+        body.calls[fact.name] = None
+        short, long = texts[around]
+        for trait, value in traits.items():
+            if trait[-1:] == "=" or trait.isdigit():
+                for text in (value,) if isinstance(value, str) else value:
+                    (short if len(text) < LONGEST_NAMING else long).append(text)
+    for around, (short, long) in texts.items():
+        found[around].words.update(WORD.findall("\n".join(short)))
+        found[around].long.update(WORD.findall("\n".join(long)))
+    return found
 
 
 def every(facts: Iterable[Fact], trait: str) -> set[str]:
@@ -103,10 +138,10 @@ def _names(facts: Iterable[Fact]) -> set[str]:
             texts.extend(values(traits.get("value")))
         if "runs" in traits:
             texts.extend(values(traits["runs"]))
-    return set(WORD.findall("\n".join(texts)))
+    return set(_naming(WORD.findall("\n".join(texts))))
 
 
-def _called(file: Fact, facts: Iterable[Fact], calls: Iterable[Fact]) -> set[str]:
+def _called(file: Fact, facts: Iterable[Fact], bodies: Bodies) -> set[str]:
     """Every word by which something may be called: names of calls, their arguments, imports, commands, short texts.
 
     What a function says of itself does not count.
@@ -138,24 +173,12 @@ def _called(file: Fact, facts: Iterable[Fact], calls: Iterable[Fact]) -> set[str
         if not NAMING.isdisjoint(traits):
             for trait in NAMING:
                 texts.extend(values(traits.get(trait)))
-    said.update(WORD.findall("\n".join(texts)))
-    by_function: dict[tuple[str, ...], list[Fact]] = {}
-    for fact in calls if own else ():
-        by_function.setdefault(values(fact.traits.get("function")), []).append(fact)
-    for function, made in by_function.items():
-        words = {fact.name.rpartition(".")[2] for fact in made}
-        words.update(WORD.findall("\n".join(argument for fact in made for argument in arguments(fact))))
-        said |= words - {name.rpartition(".")[2] for name in function}
+    said.update(_naming(WORD.findall("\n".join(texts))))
+    for around, body in bodies.items() if own else ():
+        words = {name.rpartition(".")[2] for name in body.calls}
+        words.update(_naming(body.words), _naming(body.long))
+        said |= words.difference([name.rpartition(".")[2] for name in around])
     return said
-
-
-def arguments(fact: Fact) -> list[str]:
-    """The texts of the arguments of a call."""
-    found: list[str] = []
-    for trait, value in fact.traits.items():
-        if trait[-1:] == "=" or trait.isdigit():
-            found.extend(values(value))
-    return found
 
 
 def _texts(facts: Iterable[Fact]) -> tuple[set[str], set[str]]:
@@ -178,35 +201,41 @@ def _texts(facts: Iterable[Fact]) -> tuple[set[str], set[str]]:
     return lines, words - lines
 
 
-def _inside(facts: Iterable[Fact], calls: Iterable[Fact]) -> tuple[str, ...]:
+def _inside(facts: Iterable[Fact], bodies: Bodies) -> tuple[str, ...]:
     """For every top-level definition those of the same file that it names, as `name<newline>other`."""
-    called: dict[str, set[str]] = {}
-    texts: dict[str, list[str]] = defaultdict(list)
+    named: dict[str, set[str]] = {}
     for fact in facts:
         if fact.kind is Kind.DEFINITION:
             names = values(fact.traits.get("calls_inside"))
-            called.setdefault(fact.name.partition(".")[0], set()).update([n.partition(".")[0] for n in names])
-    if len(called) < 2:
+            named.setdefault(fact.name.partition(".")[0], set()).update([n.partition(".")[0] for n in names])
+    if len(named) < 2:
         return ()
-    for fact in calls:
-        if "function" in fact.traits:
-            texts[values(fact.traits["function"])[0].partition(".")[0]].extend(arguments(fact))
+    for around, body in bodies.items():
+        name = around[0].partition(".")[0] if around else ""
+        if name in named:
+            named[name].update(body.words, body.long)
     return tuple(
         f"{name}\n{other}"
-        for name, named in called.items()
-        for words in [named.union(ANY_WORD.findall("\n".join(texts[name])))]
-        for other in called
+        for name, words in named.items()
+        for other in named
         if other in words and other != name
     )
 
 
-def _sites(calls: Iterable[Fact]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """What is called, and the words of what is handed over, each with the function around."""
-    sites: dict[str, None] = {}
-    handed: dict[str, list[str]] = {}
-    for fact in calls:
-        around = next(iter(values(fact.traits.get("function"))), "")
-        sites[f"{around}\n{fact.name}"] = None
-        handed.setdefault(around, []).extend(text for text in arguments(fact) if len(text) < LONGEST_NAMING)
-    words = {around: sorted(set(ANY_WORD.findall("\n".join(texts)))) for around, texts in handed.items()}
-    return tuple(sites), tuple(f"{around}\n{' '.join(found)}" for around, found in words.items() if found)
+def _sites(bodies: Bodies) -> tuple[str, ...]:
+    """What is called, each with the function around."""
+    pairs = [(around[0] if around else "", body) for around, body in bodies.items()]
+    return tuple(dict.fromkeys(f"{name}\n{call}" for name, body in pairs for call in body.calls))
+
+
+def _handed(bodies: Bodies) -> tuple[str, ...]:
+    """The words of what is handed over, each with the function around."""
+    words: dict[str, set[str]] = {}
+    for around, body in bodies.items():
+        words.setdefault(around[0] if around else "", set()).update(body.words)
+    return tuple(f"{name}\n{' '.join(sorted(found))}" for name, found in words.items() if found)
+
+
+def _naming(words: Iterable[str]) -> list[str]:
+    """Words that are long enough to name something."""
+    return [word for word in words if len(word) >= SHORTEST]
