@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable
 
 import pytest
+from effort import steps
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -168,22 +167,6 @@ def test_facts_answer_as_each_by_itself(
             and all(holds(facts.trait(fact, trait), asked) for trait, asked in where.items())
         ]
         assert facts.answering(Kind.CALL, patterns, where, zones) == expected
-
-
-def steps(action: Callable[[], object]) -> int:
-    """How many functions an action calls, those of the interpreter included."""
-    count = 0
-
-    def counted(frame: object, event: str, argument: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    sys.setprofile(counted)
-    try:
-        action()
-    finally:
-        sys.setprofile(None)
-    return count
 
 
 QUESTIONS: tuple[tuple[tuple[str, ...], dict[str, tuple[str, ...]]], ...] = (

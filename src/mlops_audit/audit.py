@@ -19,11 +19,11 @@ from mlops_audit.facts import Fact, Facts, Kind, Problem, Site, Zone, values
 from mlops_audit.formats.location import locate
 from mlops_audit.formats.snippets import snippets
 from mlops_audit.ignores import Ignores, ignores_in
-from mlops_audit.judge import Evidence, Finding, best, judge, kinds_of, unsupported_claims
+from mlops_audit.judge import Evidence, Finding, judge_projects, kinds_of, unsupported_claims
 from mlops_audit.memory import Memory, Shelf
 from mlops_audit.names import Names
 from mlops_audit.parse import ParseFailure, decode
-from mlops_audit.projects import Project, chosen, split
+from mlops_audit.projects import Projects, chosen, part, split
 from mlops_audit.reach import Reach
 from mlops_audit.reach.bodies import Bodies
 from mlops_audit.reach.uninstalled import ASKED_FOR
@@ -139,8 +139,9 @@ def audit_tree(
     """The same for a tree that is open and rules that are read."""
     facts, problems, kinds = examine(tree, pack, memory, budget, reading or ALONE)
     if asked.project is not None:
-        alone = chosen(projects_of(facts, kinds), asked.project)
-        facts, asked = alone.facts, replace(asked, project=alone.folder)
+        projects = projects_of(facts, kinds)
+        folder = chosen(projects, asked.project)
+        facts, asked = part(facts, projects, folder), replace(asked, project=folder)
         kinds = kinds_of(facts, pack.kinds)
     if not MACHINE_LEARNING & set(kinds):
         skipped = [problem for problem in (*tree.skipped, *problems) if problem.unread]
@@ -376,18 +377,17 @@ def findings(
     """
     known = {rule.id: rule for rule in pack.rules}
     told = frozenset(kinds)
-    projects = projects_of(facts, kinds) if project is None else [Project(project, facts)]
+    projects = projects_of(facts, kinds) if project is None else Projects((project,))
     return [
-        best(
-            judge(aspect, known[aspect.id], seen(aspect.id, project.facts), told, project.folder)
-            for project in projects
+        judge_projects(
+            aspect, known[aspect.id], seen(aspect.id, facts), told, projects.folders, projects.home
         )
         for aspect in catalogue.load().aspects
         if aspect.id in known
     ]
 
 
-def projects_of(facts: Facts, kinds: Mapping[str, tuple[Evidence, ...]]) -> list[Project]:
+def projects_of(facts: Facts, kinds: Mapping[str, tuple[Evidence, ...]]) -> Projects:
     """The projects of a repository, told by their manifests and by the files that train."""
     return split(facts, (evidence.fact.site.path for evidence in kinds.get("trains", ())))
 

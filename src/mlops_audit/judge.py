@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from mlops_audit.catalogue import Aspect
 from mlops_audit.facts import Fact, Facts, Kind, Strength, Zone
@@ -47,6 +48,7 @@ class Finding:
 
 
 Answers = Mapping[str, Sequence[Fact]]  # signal -> the facts that answer it
+_PATH = attrgetter("site.path")
 
 
 def answers(signal: Signal, facts: Facts) -> list[Fact]:
@@ -72,14 +74,55 @@ def kinds_of(facts: Facts, kinds: Sequence[KindRule]) -> dict[str, tuple[Evidenc
 
 
 def judge(aspect: Aspect, rule: Rule, facts: Facts, kinds: frozenset[str], project: str = "") -> Finding:
-    """The finding for an aspect.
+    """The finding for an aspect over all facts."""
+    return _judged(aspect, rule, _Asked(rule, facts), kinds, project)
+
+
+def judge_projects(
+    aspect: Aspect,
+    rule: Rule,
+    facts: Facts,
+    kinds: frozenset[str],
+    projects: Sequence[str],
+    home: Mapping[str, str],
+) -> Finding:
+    """The finding for an aspect in that of several projects which is best.
+
+    `home` are the projects that files lie in; what lies in none belongs to each. A question is put once to all facts,
+    and of the projects that answer none by files of their own one is judged for all.
+    """
+    if not home or not _applies(aspect, kinds):
+        return judge(aspect, rule, facts, kinds, projects[0])
+    shared: dict[str, list[Fact]] = {name: [] for name in rule.signals}
+    own: dict[str, dict[str, list[Fact]]] = {}
+    for name, signal in rule.signals.items():
+        for fact in answers(signal, facts):
+            project = home.get(fact.site.path)
+            of_project = shared if project is None else own.setdefault(project, {})
+            of_project.setdefault(name, []).append(fact)
+    found = []
+    without = next((project for project in projects if project not in own), None)
+    for project in projects:
+        if project in own:
+            added = {name: sorted([*shared[name], *group], key=_PATH) for name, group in own[project].items()}
+            found.append(_judged(aspect, rule, {**shared, **added}, kinds, project))
+        elif project == without:
+            found.append(_judged(aspect, rule, shared, kinds, project))
+    return best(found)
+
+
+def _applies(aspect: Aspect, kinds: frozenset[str]) -> bool:
+    return set(aspect.applies_to) <= kinds
+
+
+def _judged(aspect: Aspect, rule: Rule, asked: Answers, kinds: frozenset[str], project: str) -> Finding:
+    """The finding for an aspect by the answers to its signals.
 
     It passes when a `pass` clause holds over firm evidence; it is partial when a `pass` clause holds over all
     evidence or a `partial` clause holds; else it is missing. Signals under `none` are asked of all evidence.
     """
-    if not set(aspect.applies_to) <= kinds:
+    if not _applies(aspect, kinds):
         return Finding(aspect, rule, Verdict.NA, project=project)
-    asked = _Asked(rule, facts)
     sure = _Firm(asked)
     if rule.na and _any_holds(rule.na, asked):
         return Finding(aspect, rule, Verdict.NA, project=project)
@@ -119,26 +162,26 @@ def best(findings: Iterable[Finding]) -> Finding:
     return max(findings, key=lambda f: (order[f.verdict], -len(f.lacks), len(f.evidence)))
 
 
-class _Asked(dict[str, list[Fact]]):
+class _Asked(dict[str, Sequence[Fact]]):
     """The answers to the signals of a rule, each found out when it is first looked at."""
 
     def __init__(self, rule: Rule, facts: Facts) -> None:
         super().__init__()
         self._rule, self._facts = rule, facts
 
-    def __missing__(self, name: str) -> list[Fact]:
+    def __missing__(self, name: str) -> Sequence[Fact]:
         self[name] = found = answers(self._rule.signals[name], self._facts)
         return found
 
 
-class _Firm(dict[str, list[Fact]]):
+class _Firm(dict[str, Sequence[Fact]]):
     """The firm ones of answers."""
 
-    def __init__(self, found: Mapping[str, list[Fact]]) -> None:
+    def __init__(self, found: Answers) -> None:
         super().__init__()
         self._found = found
 
-    def __missing__(self, name: str) -> list[Fact]:
+    def __missing__(self, name: str) -> Sequence[Fact]:
         self[name] = firm = [fact for fact in self._found[name] if not fact.faint]
         return firm
 

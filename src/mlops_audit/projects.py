@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from mlops_audit.facts import Fact, Facts, Kind, Zone
 
@@ -17,15 +17,18 @@ class NoProject(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
-    """A project of a repository: its folder ("" for the root) and its facts, those of the root included."""
+class Projects:
+    """The projects of a repository: their folders in order, "" for the root, and the folder that each file lies in.
 
-    folder: str
-    facts: Facts
+    A file that is not named lies in none of them and belongs to each.
+    """
+
+    folders: tuple[str, ...] = ("",)
+    home: Mapping[str, str] = field(default_factory=dict)
 
 
-def split(facts: Facts, training: Iterable[str]) -> list[Project]:
-    """The projects of a repository, in the order of their folders.
+def split(facts: Facts, training: Iterable[str]) -> Projects:
+    """The projects of a repository.
 
     `training` are the paths of the files that train. A folder with its own manifest and its own training code is a
     project; there are several only when at least two such folders stand beside each other. What stands in none of
@@ -34,33 +37,35 @@ def split(facts: Facts, training: Iterable[str]) -> list[Project]:
     paths = set(training)
     folders = _outermost(_folders_with_manifest(facts.of(Kind.MANIFEST)), paths)
     if len(folders) < 2:
-        return [Project("", facts)]
-    home: dict[str, str] = {}
+        return Projects()
+    home = {}
     for fact in facts.of(Kind.FILE):
-        home[fact.site.path] = _home(fact.site.path, folders)
-    parts = [Project(folder, _part(facts, home, folder)) for folder in folders]
-    if any(home.get(path, "") == "" for path in paths):
-        parts.insert(0, Project("", _part(facts, home, "")))
-    return parts
+        for above in _above(fact.site.path):
+            if above in folders:
+                home[fact.site.path] = above
+    root = ("",) if any(path not in home for path in paths) else ()
+    return Projects((*root, *folders), home)
 
 
-def chosen(projects: Sequence[Project], path: str) -> Project:
-    """The project at a path relative to the root of the repository, "." for the root's own; NoProject when none is."""
+def part(facts: Facts, projects: Projects, folder: str) -> Facts:
+    """The facts of one project: those of its folder and those that belong to each."""
+    return facts.where(lambda fact: projects.home.get(fact.site.path, folder) == folder)
+
+
+def chosen(projects: Projects, path: str) -> str:
+    """The folder of the project at a path relative to the root of the repository, "." for the root's own.
+
+    Raises NoProject when none lies there.
+    """
     wanted = posixpath.normpath(path.replace("\\", "/"))
-    found = next((project for project in projects if (project.folder or ".") == wanted), None)
+    found = next((folder for folder in projects.folders if (folder or ".") == wanted), None)
     if found is not None:
         return found
-    if len(projects) < 2:
+    if len(projects.folders) < 2:
         raise NoProject(f"no project at {path!r}: this repository is one project as a whole")
     raise NoProject(
-        f"no project at {path!r}; the projects here are {', '.join(p.folder or '.' for p in projects)}"
+        f"no project at {path!r}; the projects here are {', '.join(f or '.' for f in projects.folders)}"
     )
-
-
-def only(facts: Facts, folder: str, others: Sequence[str] = ()) -> Facts:
-    """The facts of one project of a repository: those of its folder and of what stands in no other project."""
-    folders = sorted({folder, *others})
-    return _part(facts, {f.site.path: _home(f.site.path, folders) for f in facts.of(Kind.FILE)}, folder)
 
 
 def _folders_with_manifest(manifests: Iterable[Fact]) -> list[str]:
@@ -74,20 +79,17 @@ def _folders_with_manifest(manifests: Iterable[Fact]) -> list[str]:
     return sorted(found - {""})
 
 
-def _outermost(folders: Sequence[str], training: set[str]) -> list[str]:
+def _outermost(folders: Sequence[str], training: Iterable[str]) -> dict[str, None]:
     """The folders with training code below them that lie in no other such folder."""
-    kept: list[str] = []
+    train = {above for path in training for above in _above(path)}
+    kept: dict[str, None] = {}
     for folder in folders:
-        if any(folder.startswith(f"{above}/") for above in kept):
-            continue
-        if any(path.startswith(f"{folder}/") for path in training):
-            kept.append(folder)
+        if folder in train and not any(above in kept for above in _above(folder)):
+            kept[folder] = None
     return kept
 
 
-def _home(path: str, folders: Sequence[str]) -> str:
-    return next((folder for folder in folders if path.startswith(f"{folder}/")), "")
-
-
-def _part(facts: Facts, home: Mapping[str, str], folder: str) -> Facts:
-    return facts.where(lambda fact: home.get(fact.site.path, "") in ("", folder))
+def _above(path: str) -> Iterator[str]:
+    """The folders that a path lies in, the innermost first, the root not among them."""
+    while path := path.rpartition("/")[0]:
+        yield path
