@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_audit import asked as asking
-from mlops_audit.asked import Asked
+from mlops_audit.asked import EVERYTHING, Asked, sieve_of
 from mlops_audit.audit import examine, findings, rule_pack
 from mlops_audit.facts import Fact, Facts, Kind, Site, Zone
 from mlops_audit.judge import Finding
 from mlops_audit.literals import finder, plain_finder
-from mlops_audit.tree import Tree
+from mlops_audit.rules import Pack, Signal
+from mlops_audit.tree import File, Tree
 
 PLACES = sorted(Path(__file__).parent.parent.glob("fixtures/*/repo")) or sorted(
     place.parent for place in Path(__file__).parent.parent.glob("fixtures/*/expected.yaml")
@@ -34,8 +36,11 @@ def plainly(found: list[Finding]) -> list[object]:
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)
-def test_the_same_is_found_with_and_without_what_nothing_asks_for(place: Path) -> None:
+def test_the_same_is_found_with_and_without_what_nothing_asks_for(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pack = rule_pack()
+    monkeypatch.setattr(asking, "ENOUGH", 0)
     with Tree.open(place) as tree:
         whole, problems, kinds = examine(tree, pack, whole=True)
         some, same_problems, same_kinds = examine(tree, pack)
@@ -49,6 +54,7 @@ def stated(kind: Kind, name: str, line: int = 1, **traits: str) -> Fact:
     return Fact(kind, name, Site("src/a.py", line), traits)
 
 
+SOURCE = File("src/a.py", Zone.SOURCE, bytes)
 FILE = Fact(Kind.FILE, "src/a.py", Site("src/a.py"))
 
 
@@ -58,7 +64,7 @@ def test_calls_that_nothing_asks_for_are_told_in_sum() -> None:
         *(stated(Kind.CALL, f"plot.draw_{n}", n) for n in range(3)),
         stated(Kind.CALL, "mlflow.log_metric", 9),
     ]
-    kept = Asked(rule_pack())(b"", facts)
+    kept = Asked(rule_pack())(SOURCE, b"", facts)
     assert [fact.name for fact in kept] == [
         "src/a.py",
         "plot.draw_0",
@@ -75,7 +81,7 @@ def test_calls_that_nothing_asks_for_are_told_in_sum() -> None:
 
 def test_where_a_comment_takes_places_out_of_the_judgement_all_facts_stay() -> None:
     facts = [FILE, *(stated(Kind.CALL, f"plot.draw_{n}", n) for n in range(3))]
-    kept = Asked(rule_pack())(b"# mlops-audit: ignore[data/privacy] no person\n", facts)
+    kept = Asked(rule_pack())(SOURCE, b"# mlops-audit: ignore[data/privacy] no person\n", facts)
     assert kept[1:] == facts[1:]
     assert "left" not in kept[0].traits
 
@@ -90,9 +96,9 @@ def test_texts_are_asked_whatever_finds_the_words(monkeypatch: pytest.MonkeyPatc
         "wandb.init.log",
     ]
     facts = [FILE, *(stated(Kind.CALL, name, n) for n, name in enumerate(names))]
-    fast = Asked(rule_pack())(b"", facts)
+    fast = Asked(rule_pack())(SOURCE, b"", facts)
     monkeypatch.setattr(asking, "finder", plain_finder)
-    assert Asked(rule_pack())(b"", facts) == fast
+    assert Asked(rule_pack())(SOURCE, b"", facts) == fast
 
 
 @given(
@@ -109,9 +115,27 @@ def test_a_pack_with_other_questions_has_another_digest() -> None:
     assert Asked(pack).digest != Asked(type(pack)(pack.rules[1:], pack.kinds)).digest
 
 
+def test_few_files_are_not_asked_what_can_be_asked_of_them() -> None:
+    pack = rule_pack()
+    assert sieve_of(pack, asking.ENOUGH - 1) is EVERYTHING
+    assert sieve_of(pack, asking.ENOUGH) is sieve_of(pack) is not EVERYTHING
+    facts = [FILE, *(stated(Kind.CALL, f"plot.draw_{n}", n) for n in range(3))]
+    assert EVERYTHING(SOURCE, b"", facts)[1:] == facts[1:]
+
+
+def test_what_is_asked_of_other_files_is_left_out() -> None:
+    rule = rule_pack().rules[0]
+    signal = Signal("s", Kind.CALL, ("load",), {"file": ("*train*",)}, frozenset({Zone.SOURCE}))
+    asked = Asked(Pack((replace(rule, signals={"s": signal}, claims=()),), ()))
+    facts = [FILE, stated(Kind.CALL, "a"), stated(Kind.CALL, "load", 2)]
+    template = File("{{name}}/train.py", Zone.SOURCE, bytes, placed="src/a.py")
+    assert [fact.name for fact in asked(SOURCE, b"", facts)] == ["src/a.py", "a"]
+    assert [fact.name for fact in asked(template, b"", facts)] == ["src/a.py", "a", "load"]
+
+
 def test_what_is_asked_of_the_sources_alone_is_left_out_of_a_test() -> None:
     pack = rule_pack()
     facts = [FILE, stated(Kind.CALL, "a"), stated(Kind.CALL, "mlflow.register_model", 2)]
     in_a_test = [Fact(f.kind, f.name, f.site, f.traits, Zone.TEST) for f in facts]
-    assert [f.name for f in Asked(pack)(b"", facts)] == ["src/a.py", "a", "mlflow.register_model"]
-    assert [f.name for f in Asked(pack)(b"", in_a_test)] == ["src/a.py", "a"]
+    assert [f.name for f in Asked(pack)(SOURCE, b"", facts)] == ["src/a.py", "a", "mlflow.register_model"]
+    assert [f.name for f in Asked(pack)(SOURCE, b"", in_a_test)] == ["src/a.py", "a"]

@@ -9,15 +9,17 @@ from itertools import accumulate
 
 from mlops_audit.cache import digest
 from mlops_audit.facts import CASELESS, LENT, Fact, Kind, TraitValue, Zone, values
-from mlops_audit.globs import conditions, globs, pieces_of
+from mlops_audit.globs import conditions, globs, holds, pieces_of
 from mlops_audit.ignores import MARK
 from mlops_audit.literals import finder
 from mlops_audit.reach.needs import WHOLE, needed, needs_all
 from mlops_audit.reach.told import told
 from mlops_audit.rules import Pack, Signal
+from mlops_audit.tree import File
 
 # What a fact has only once all files are read; whether it answers cannot be told by its file alone.
-LATER = LENT | {"unused", "dead", "uncalled"}
+LATER = (LENT - {"file"}) | {"unused", "dead", "uncalled"}
+ENOUGH = 150  # files: fewer are judged sooner than it is found out what can be asked of them
 MOST_NAMES = 50_000  # whose questions are remembered, of one kind and zone
 LONGEST_NAME = 100  # that is remembered
 
@@ -27,13 +29,14 @@ Test = Callable[[str], bool]
 class Question:
     """What a signal asks of a fact, as far as the fact itself can answer."""
 
-    __slots__ = ("_fits", "_traits", "name", "needs")
+    __slots__ = ("_fits", "_traits", "files", "name", "needs", "zones")
 
     def __init__(self, signal: Signal) -> None:
-        self.name = (signal.patterns, signal.kind in CASELESS)
+        self.name, self.zones = (signal.patterns, signal.kind in CASELESS), signal.zones
         self._fits: Test | None = None
-        asked = [(trait, globs_) for trait, globs_ in signal.where.items() if trait not in LATER]
-        self._traits = [(trait, *conditions(patterns)) for trait, patterns in asked]
+        asked = [(trait, patterns) for trait, patterns in signal.where.items() if trait not in LATER]
+        self.files = next((patterns for trait, patterns in asked if trait == "file"), ())
+        self._traits = [(trait, *conditions(patterns)) for trait, patterns in asked if trait != "file"]
         self.needs = [trait for trait, wanted, _ in self._traits if wanted is not None]  # cannot be absent
 
     def fits(self, name: str) -> bool:
@@ -63,8 +66,8 @@ class Asked:
     """
 
     def __init__(self, pack: Pack) -> None:
-        self._questions: dict[tuple[Kind, Zone], list[Question]] = defaultdict(list)
-        self._by_name: dict[tuple[Kind, Zone], _ByName] = {}
+        self._questions: dict[Kind, list[Question]] = defaultdict(list)
+        self._by_name: dict[Kind, _ByName] = {}
         self._told: list[object] = []
         for signals in (*(rule.signals for rule in pack.rules), *(kind.signals for kind in pack.kinds)):
             for signal in signals.values():
@@ -80,19 +83,18 @@ class Asked:
         self._told.append(
             (signal.kind.value, signal.patterns, sorted(signal.where.items()), sorted(signal.zones))
         )
-        for zone in signal.zones:
-            self._questions[signal.kind, zone].append(question)
+        self._questions[signal.kind].append(question)
 
     @property
     def digest(self) -> bytes:
         """What tells these questions from others."""
         return digest(repr(self._told).encode("utf-8", "surrogatepass"))
 
-    def __call__(self, data: bytes, facts: list[Fact]) -> list[Fact]:
+    def __call__(self, file: File, data: bytes, facts: list[Fact]) -> list[Fact]:
         first = facts[0]
         sums = told(facts)
         if len(facts) > 1 and self._told and MARK not in data and not needs_all(facts):
-            kept = self._kept(facts)
+            kept = self._kept(facts, _Places(file))
             stays = {fact.name for fact in kept if fact.kind is Kind.CALL}
             left = {fact.name for fact in facts if fact.kind is Kind.CALL} - stays
             if left:
@@ -101,38 +103,59 @@ class Asked:
             kept = facts
         return [Fact(first.kind, first.name, first.site, sums, first.zone), *kept[1:]]
 
-    def _kept(self, facts: list[Fact]) -> list[Fact]:
-        zone = facts[0].zone
+    def _kept(self, facts: list[Fact], places: _Places) -> list[Fact]:
         names: dict[Kind, dict[str, None]] = {}
         for fact in facts:
             if fact.kind not in WHOLE:
                 names.setdefault(fact.kind, {})[fact.name] = None
-        asked = {kind: self._answered(kind, zone) for kind in names}
+        asked = {kind: self._answered(kind) for kind in names}
         questions = {kind: asked[kind].of(group) for kind, group in names.items()}
         kinds: set[Kind] = set()
         kept = []
         for fact in facts:
             kind = fact.kind
-            if kind in WHOLE or kind not in kinds or asked[kind].asks(fact, questions[kind]) or needed(fact):
+            if (
+                kind in WHOLE
+                or kind not in kinds
+                or asked[kind].asks(fact, questions[kind], places)
+                or needed(fact)
+            ):
                 kinds.add(kind)
                 kept.append(fact)
         return kept
 
-    def _answered(self, kind: Kind, zone: Zone) -> _ByName:
-        by_name = self._by_name.get((kind, zone))
+    def _answered(self, kind: Kind) -> _ByName:
+        by_name = self._by_name.get(kind)
         if by_name is None:
-            by_name = self._by_name[kind, zone] = _ByName(
-                self._questions.get((kind, zone), ()), kind in CASELESS
-            )
+            by_name = self._by_name[kind] = _ByName(self._questions.get(kind, ()), kind in CASELESS)
         return by_name
 
 
+class _Places:
+    """The paths under which the facts of a file may be asked for: that of a template's file is where it lands or stands."""
+
+    def __init__(self, file: File) -> None:
+        self._paths = tuple(path for path in (file.path, file.placed) if path)
+        self._known: dict[tuple[str, ...], bool] = {(): True}
+
+    def hold(self, patterns: tuple[str, ...]) -> bool:
+        known = self._known.get(patterns)
+        if known is None:
+            known = self._known[patterns] = any(holds((path,), patterns) for path in self._paths)
+        return known
+
+
+EVERYTHING = Asked(Pack((), ()))
 _LAST: list[tuple[Pack, Asked]] = []
 
 
-def sieve_of(pack: Pack) -> Asked:
-    """What a pack asks for; that of the last pack is remembered, by its identity. One without rules asks for everything:
-    whoever reads without rules looks at the facts themselves."""
+def sieve_of(pack: Pack, files: int | None = None) -> Asked:
+    """What a pack asks of so many files, or of any number; that of the last pack is remembered, by its identity.
+
+    One without rules leaves nothing out: whoever reads without rules looks at the facts themselves.
+    """
+    if files is not None and files < ENOUGH:
+        return EVERYTHING
     if not _LAST or _LAST[0][0] is not pack:
         _LAST[:] = [(pack, Asked(pack))]
     return _LAST[0][1]
@@ -184,27 +207,31 @@ class _ByName:
                 known[name] = found[name]
         return found
 
-    def asks(self, fact: Fact, questions: Mapping[str, tuple[Question, ...]]) -> bool:
+    def asks(self, fact: Fact, questions: Mapping[str, tuple[Question, ...]], places: _Places) -> bool:
         """Whether a fact answers any question."""
         traits = fact.traits
         for question in questions[fact.name]:
-            if question.holds(traits):
+            if fact.zone in question.zones and question.holds(traits) and places.hold(question.files):
                 return True
         if self._by_trait:
             for trait in traits:
                 for question in self._by_trait.get(trait, ()):
-                    if question.holds(traits) and question.fits(fact.name):
+                    if (
+                        fact.zone in question.zones
+                        and question.holds(traits)
+                        and question.fits(fact.name)
+                        and places.hold(question.files)
+                    ):
                         return True
         return False
 
 
 def _literal(glob: str, ignore_case: bool) -> str:
     """The longest text that stands in whatever a glob matches, "" where anything may."""
-    shortest = min(
-        (
-            max((part for piece in pieces for part in piece.split("?")), key=len)
-            for pieces in pieces_of(glob, ignore_case)
-        ),
-        key=len,
-    )
-    return shortest.strip("\0")
+    core = glob.strip("*")
+    if "*" not in core and "?" not in core and glob[:3] != "**/":
+        return core.lower() if ignore_case else core
+    texts = [
+        [part for piece in pieces for part in piece.split("?")] for pieces in pieces_of(glob, ignore_case)
+    ]
+    return min((max(parts, key=len) for parts in texts), key=len)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from mlops_audit import catalogue, rules, workers
 from mlops_audit import extract as extractors
-from mlops_audit.asked import sieve_of
+from mlops_audit.asked import EVERYTHING, sieve_of
 from mlops_audit.budget import RUN_SECONDS, Budget
 from mlops_audit.cache import NOTHING_KEPT, Cache
 from mlops_audit.changes.baseline import Baseline, hold
@@ -116,15 +117,14 @@ def audit(
         with_snippets,
         project,
     )
-    sieve = sieve_of(pack)
-    shelf = Shelf(cache, str(Path(root).resolve()), sieve.digest) if cache.folder else None
-    try:
-        with Tree.open(Path(root), rev, exclude) as tree:
-            memory = Memory(shelf, sieve) if shelf is not None else None
-            report = audit_tree(tree, pack, asked, budget, memory, reading or Reading())
-    finally:
-        if shelf is not None:
-            shelf.close()
+    with ExitStack() as opened:
+        tree = opened.enter_context(Tree.open(Path(root), rev, exclude))
+        memory = None
+        if cache.folder:
+            sieve = sieve_of(pack, len(tree.files))
+            shelf = Shelf(cache, str(Path(root).resolve()), sieve.digest)
+            memory = Memory(opened.enter_context(closing(shelf)), sieve)
+        report = audit_tree(tree, pack, asked, budget, memory, reading or Reading())
     return replace(report, excluded=exclude, sources=tuple(sources))
 
 
@@ -276,7 +276,6 @@ class Reading:
 
 
 ALONE = Reading(jobs=1)
-NO_RULES = Pack((), ())
 
 
 def examine(
@@ -297,9 +296,8 @@ def examine(
     if memory is not None:
         extracted, problems = memory.extract(tree.files, limit, jobs, reading.progress)
     else:
-        extracted, problems = workers.extract(
-            tree.files, limit, jobs, reading.progress, sieve_of(NO_RULES if whole else pack)
-        )
+        sieve = EVERYTHING if whole else sieve_of(pack, len(tree.files))
+        extracted, problems = workers.extract(tree.files, limit, jobs, reading.progress, sieve)
     known = memory.names if memory else Names()
     reach = Reach(extracted, _texts(tree))
     home = {file.placed: file.path for file in tree.files if file.placed}

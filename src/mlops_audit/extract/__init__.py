@@ -13,9 +13,7 @@ from mlops_audit.parse import NotRead, ParseFailure
 from mlops_audit.tree import File
 
 Extractor = Callable[[str, bytes], Iterable[Fact]]
-Sieve = Callable[
-    [bytes, list[Fact]], list[Fact]
-]  # a file's bytes and facts, its own first -> the facts that stay
+Sieve = Callable[[File, bytes, list[Fact]], list[Fact]]  # a file, its bytes and facts -> the facts that stay
 
 # (module of this package, path patterns, patterns left out): every extractor whose patterns match a path reads it.
 # Each module has `extract(path, data) -> Iterable[Fact]` and raises ParseFailure for what it cannot read; modules
@@ -199,7 +197,7 @@ def extract_file(
     except OutOfTime:
         reason = budget.words if budget.over else f"took more than {FILE_SECONDS:g} seconds to read"
         problems.append(Problem(Site(file.path), f"skipped: {reason}", True))
-    return facts if sieve is None else sieve(data, facts), problems
+    return facts if sieve is None else sieve(file, data, facts), problems
 
 
 def _add(reader: Extractor, file: File, data: bytes, facts: list[Fact], problems: list[Problem]) -> None:
