@@ -25,10 +25,10 @@ STARTERS = frozenset({
 })  # fmt: skip
 SCRIPT = re.compile(r"[\w./-]{1,120}\.(?:py|sh|ipynb|[rR])")
 
-# Kinds of which reach and the report read every fact.
+# Kinds of which reach and the report read every fact, and one of which rules ask more than leaving it out saves.
 WHOLE = frozenset({
     Kind.FILE, Kind.IMPORT, Kind.DEFINITION, Kind.DEPENDENCY, Kind.MANIFEST, Kind.COMMAND, Kind.ACTION, Kind.JOB, Kind.PIPELINE,
-    Kind.STEP, Kind.IMAGE, Kind.RESOURCE, Kind.INSTRUCTION,
+    Kind.STEP, Kind.IMAGE, Kind.RESOURCE, Kind.INSTRUCTION, Kind.HEADING,
 })  # fmt: skip
 # Traits of what takes part in automation, whatever its kind.
 AUTOMATION = NAMING | {"unit", "system", "triggers", "entry"}
