@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, wraps
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     import tree_sitter
@@ -44,7 +44,8 @@ Nodes: TypeAlias = "list[Node]"
 Pairs: TypeAlias = "list[tuple[str, Node]]"
 
 
-@dataclass(frozen=True, slots=True)
+# Nodes are made by the hundred thousand: `Final` keeps them as they are made at a quarter of what frozen ones cost.
+@dataclass(slots=True)
 class Node:
     """A value of a YAML, JSON or TOML document with the line where it stands, from 1.
 
@@ -53,11 +54,11 @@ class Node:
     mapping. `quoted` tells "1" from 1.
     """
 
-    value: str | Nodes | dict[str, Node]
-    line: int
-    tag: str = ""
-    keys: dict[str, int] | None = None
-    quoted: bool = False
+    value: Final[str | Nodes | dict[str, Node]]
+    line: Final[int]
+    tag: Final[str] = ""
+    keys: Final[dict[str, int] | None] = None
+    quoted: Final[bool] = False
 
     @property
     def text(self) -> str:
@@ -112,6 +113,24 @@ class Node:
                 stack.extend((path, child) for child in reversed(node.value))
             else:
                 yield path, node
+
+    def leaf_count(self, enough: int) -> int:
+        """How many scalars `leaves` gives, or `enough` when there are more."""
+        stack = [self]
+        budget = MAX_NODES
+        count = 0
+        while stack and count < enough:
+            node = stack.pop()
+            budget -= 1
+            if budget < 0:
+                raise NotRead(f"more than {MAX_NODES} nodes", node.line)
+            if isinstance(node.value, dict):
+                stack.extend(reversed(node.value.values()))
+            elif isinstance(node.value, list):
+                stack.extend(reversed(node.value))
+            else:
+                count += 1
+        return count
 
 
 def decode(data: bytes) -> str:
@@ -168,32 +187,20 @@ def yaml(data: bytes) -> list[Node]:
         raise ParseFailure("a NUL byte in a text file")
     text = re.sub("[\x85\u2028\u2029]", " ", text)  # line ends for YAML, but for nobody who counts lines
     try:
-        try:
-            return list(_yaml_documents(_events_from_c(text)))
-        except ImportError:
-            pass  # no wheel of the C parser for this platform: the same events, slower
-        except ParseFailure as failure:
-            # libyaml knows YAML 1.1 only, which has no colon inside a plain word of `[main:app]`
-            if "unexpected ':'" not in failure.reason or len(text) > MAX_SLOW:
-                raise
-        return list(_yaml_documents(_events_from_python(text)))
-    except ParseFailure:
-        raise
-    except (RecursionError, MemoryError):
-        raise NotRead("nested too deeply") from None
-    except (ValueError, AttributeError, IndexError, TypeError) as error:
-        raise ParseFailure(f"no valid YAML: {error}") from error
+        return _yaml_documents(text, _events_from_c)
+    except ImportError:
+        pass  # no wheel of the C parser for this platform: the same events, slower
+    except ParseFailure as failure:
+        # libyaml knows YAML 1.1 only, which has no colon inside a plain word of `[main:app]`
+        if "unexpected ':'" not in failure.reason or len(text) > MAX_SLOW:
+            raise
+    return _yaml_documents(text, _events_from_python)
 
 
 def _events_from_c(text: str) -> Iterator[Any]:
     from _ruamel_yaml import CParser
 
-    def events() -> Iterator[Any]:
-        parser = CParser(text)
-        while parser.check_event():
-            yield parser.get_event()
-
-    yield from _with_failures(events())
+    return iter(CParser(text).get_event, None)
 
 
 def _events_from_python(text: str) -> Iterator[Any]:
@@ -201,92 +208,115 @@ def _events_from_python(text: str) -> Iterator[Any]:
 
     if len(text) > MAX_SLOW:
         raise NotRead(f"larger than {MAX_SLOW} characters, and no fast YAML parser is installed")
-    yield from _with_failures(iter(YAML(typ="safe", pure=True).parse(text)))
+    return iter(YAML(typ="safe", pure=True).parse(text))
 
 
-def _with_failures(events: Iterator[Any]) -> Iterator[Any]:
+def _yaml_documents(text: str, events: Callable[[str], Iterator[Any]]) -> list[Node]:
+    """The documents of a text, told by the events of a parser."""
     from ruamel.yaml.error import YAMLError
 
     try:
-        yield from events
+        return list(_composed(events(text)))
+    except ParseFailure:
+        raise
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or str(error)
         raise ParseFailure(f"no valid YAML: {problem}", mark.line + 1 if mark else 0) from error
+    except (RecursionError, MemoryError):
+        raise NotRead("nested too deeply") from None
+    except (ValueError, AttributeError, IndexError, TypeError) as error:
+        raise ParseFailure(f"no valid YAML: {error}") from error
 
 
 @dataclass(slots=True)
 class _Open:
     """A YAML collection that is being read; its size and depth are those with all aliases written out."""
 
-    node: Node
-    anchor: str
     children: list[Node]
+    line: int
+    tag: str
+    anchor: str
+    is_mapping: bool
     size: int = 1
     depth: int = 1
 
+    def node(self) -> Node:
+        """The collection with its finished children; a key that is no scalar becomes `?`."""
+        if not self.is_mapping:
+            return Node(self.children, self.line, self.tag)
+        value: dict[str, Node] = {}
+        keys: dict[str, int] = {}
+        children = iter(self.children)
+        for key, child in zip(children, children, strict=True):
+            name = key.value if isinstance(key.value, str) else "?"
+            value[name] = child
+            keys[name] = key.line
+        return Node(value, self.line, self.tag, keys)
 
-def _yaml_documents(events: Iterator[Any]) -> Iterator[Node]:
+
+NULLS = frozenset({"~", "null", "Null", "NULL"})
+QUOTES = frozenset({"'", '"'})
+
+
+def _composed(events: Iterator[Any]) -> Iterator[Node]:
     """Compose nodes from events with an own stack: no recursion, no construction."""
+    from ruamel.yaml.events import (
+        AliasEvent,
+        DocumentStartEvent,
+        MappingEndEvent,
+        MappingStartEvent,
+        ScalarEvent,
+        SequenceEndEvent,
+        SequenceStartEvent,
+    )
+
     anchors: dict[str, tuple[Node, int, int]] = {}  # node, size and depth of what each anchor names
     stack: list[_Open] = []
     for event in events:
-        kind = type(event).__name__
-        line = event.start_mark.line + 1 if event.start_mark else 0
+        kind = type(event)
+        mark = event.start_mark
+        line = mark.line + 1 if mark else 0
         size, depth = 1, 0
-        if kind == "DocumentStartEvent":
-            anchors = {}
-            continue
-        if kind == "ScalarEvent":
-            style = event.style or ""
-            null = not style and event.value in ("~", "null", "Null", "NULL")
-            value = "" if null else _printable(event.value)
-            node = Node(value, line, _tag(event), quoted=style in ("'", '"'))
+        if kind is ScalarEvent:
+            style, value = event.style or "", event.value
+            if not style and value in NULLS:
+                value = ""
+            node = Node(_printable(value), line, _tag(event), None, style in QUOTES)
             if event.anchor:
                 anchors[event.anchor] = (node, 1, 0)
-        elif kind == "AliasEvent":
-            if event.anchor not in anchors:
-                raise ParseFailure(f"no valid YAML: unknown alias {event.anchor}", line)
-            node, size, depth = anchors[event.anchor]
-        elif kind in ("SequenceStartEvent", "MappingStartEvent"):
+        elif kind is MappingStartEvent or kind is SequenceStartEvent:
             if len(stack) >= MAX_DEPTH:
                 raise NotRead("nested too deeply", line)
-            empty: list[Node] | dict[str, Node] = [] if kind == "SequenceStartEvent" else {}
-            opened = Node(empty, line, _tag(event), keys={} if isinstance(empty, dict) else None)
-            stack.append(_Open(opened, event.anchor or "", []))
+            stack.append(_Open([], line, _tag(event), event.anchor or "", kind is MappingStartEvent))
             if event.anchor:
                 anchors[event.anchor] = (Node("", line), 1, 0)  # what contains itself is cut here
             continue
-        elif kind in ("SequenceEndEvent", "MappingEndEvent"):
+        elif kind is MappingEndEvent or kind is SequenceEndEvent:
             done = stack.pop()
-            node, size, depth = done.node, done.size, done.depth
-            _fill(node, done.children)
+            node, size, depth = done.node(), done.size, done.depth
             if done.anchor:
                 anchors[done.anchor] = (node, size, depth)
+        elif kind is AliasEvent:
+            if event.anchor not in anchors:
+                raise ParseFailure(f"no valid YAML: unknown alias {event.anchor}", line)
+            node, size, depth = anchors[event.anchor]
         else:
+            if kind is DocumentStartEvent:
+                anchors = {}
             continue
         if stack:
             above = stack[-1]
             above.children.append(node)
             above.size += size
-            above.depth = max(above.depth, depth + 1)
             if above.size > MAX_NODES:
                 raise NotRead(f"more than {MAX_NODES} nodes", line)
-            if above.depth > MAX_DEPTH:
-                raise NotRead("nested too deeply", line)
+            if above.depth <= depth:
+                above.depth = depth + 1
+                if above.depth > MAX_DEPTH:
+                    raise NotRead("nested too deeply", line)
         elif node.value != "":
             yield node
-
-
-def _fill(node: Node, children: list[Node]) -> None:
-    """Put the finished children of a collection into it; a key that is no scalar becomes `?`."""
-    if isinstance(node.value, list):
-        node.value.extend(children)
-    elif isinstance(node.value, dict) and node.keys is not None:
-        for key, child in zip(children[::2], children[1::2], strict=True):
-            name = key.value if isinstance(key.value, str) else "?"
-            node.value[name] = child
-            node.keys[name] = key.line
 
 
 def _printable(text: str) -> str:
@@ -295,9 +325,8 @@ def _printable(text: str) -> str:
 
 
 def _tag(event: Any) -> str:
-    tag = getattr(event, "tag", None)
-    tag = str(tag) if tag else ""
-    return "" if tag.startswith("tag:yaml.org,2002:") else tag
+    tag: str | None = event.tag
+    return tag if tag and not tag.startswith("tag:yaml.org,2002:") else ""
 
 
 # ------------------------------------------------------------------------------------- tree-sitter languages
@@ -333,6 +362,8 @@ def json_document(data: bytes) -> Node:
     Several values one after the other (JSON lines) count as a sequence.
     """
     _check_size(data)
+    if (strict := _strict_json(decode(data))) is not None:
+        return strict
     root = syntax_tree("json", data)
     _refuse_broken(root)
     values = [child for child in root.named_children if child.type not in ("comment", "ERROR")]
@@ -340,6 +371,57 @@ def json_document(data: bytes) -> Node:
         raise ParseFailure("no valid JSON")
     nodes = _json_nodes(values)
     return nodes[0] if len(nodes) == 1 else Node(nodes, nodes[0].line)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse)
+_LOOSE = json.JSONDecoder(strict=False)
+_JSON_TOKEN = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]|[^\s,:{}\[\]"]+')
+
+
+def _strict_json(text: str) -> Node | None:
+    """An object or array in JSON that takes no liberty; None for anything else and for what is over a cap.
+
+    The standard library tells whether a text is that; then no token of it runs over the end of a line.
+    """
+    try:
+        _STRICT.decode(text)
+    except (ValueError, RecursionError, MemoryError):
+        return None
+    root = Node([], 0)
+    stack = [root]
+    key: str | None = None
+    count = 0
+    for line, row in enumerate(text.split("\n"), 1):
+        for token in _JSON_TOKEN.findall(row):
+            first, above = token[0], stack[-1]
+            if first in "}]":
+                stack.pop()
+                continue
+            if first == '"':
+                text = _json_string(token)
+                if above.keys is not None and key is None:
+                    key = text
+                    above.keys[key] = line
+                    continue
+                node = Node(text, line, "", None, True)
+            elif first in "{[":
+                node = Node({}, line, "", {}) if first == "{" else Node([], line)
+                stack.append(node)
+            else:
+                node = Node("" if token == "null" else token, line)
+            count += 1 if isinstance(node.value, str) else 2
+            if count > MAX_NODES or len(stack) > MAX_DEPTH:
+                return None
+            if isinstance(above.value, list):
+                above.value.append(node)
+            elif isinstance(above.value, dict) and key is not None:
+                above.value[key], key = node, None
+    only = root.list[0]
+    return None if isinstance(only.value, str) else only
 
 
 def _refuse_broken(root: tree_sitter.Node) -> None:
@@ -390,10 +472,15 @@ def _json_pair(node: tree_sitter.Node) -> tuple[tree_sitter.Node, tree_sitter.No
 
 def _json_text(node: tree_sitter.Node) -> str:
     raw = (node.text or b"").decode("utf-8", errors="replace")
-    if node.type != "string":
-        return raw
+    return _json_string(raw) if node.type == "string" else raw
+
+
+def _json_string(raw: str) -> str:
+    """What a string between its quotes stands for."""
+    if "\\" not in raw:
+        return _printable(raw[1:-1])
     try:
-        return _printable(str(json.loads(raw, strict=False)))
+        return _printable(str(_LOOSE.decode(raw)))
     except ValueError:
         return raw.strip('"')
 

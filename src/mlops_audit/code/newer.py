@@ -6,6 +6,7 @@ import re
 
 # What may begin something else than plain code: a comment, a string with its prefix, or a word (which hides prefixes).
 _INTERESTING = re.compile(r"#[^\n]*|(?P<prefix>[rRbBuUfFtT]{0,2})(?P<quote>\"\"\"|'''|\"|')|\w+")
+_FORMATTED = re.compile(r"[fFtT][rRbBuUfFtT]?[\"']")
 _PARAMETERS = r"\[[^\[\]\n]*(?:\[[^\[\]\n]*\][^\[\]\n]*)*\]"
 # Type parameters of functions and classes (3.12), which say nothing about what runs.
 _GENERIC = re.compile(
@@ -21,11 +22,16 @@ def in_older_words(text: str) -> str:
     Formatted strings may hold the quotes of their own and backslashes inside braces since 3.12 (PEP 701); type
     parameters and aliases (PEP 695) lose only what readers of types need; `except*` (3.11) becomes `except`.
     """
-    text = _GENERIC.sub(lambda found: found[1] + " " * len(found[2]), text)
-    text = _TYPE_ALIAS.sub(
-        lambda found: found[1] + found[3] + " " * (4 + len(found[2]) + len(found[4])), text
-    )
-    text = _EXCEPT_GROUP.sub(r"\1 ", text)
+    if "[" in text:
+        text = _GENERIC.sub(lambda found: found[1] + " " * len(found[2]), text)
+    if "type" in text:
+        text = _TYPE_ALIAS.sub(
+            lambda found: found[1] + found[3] + " " * (4 + len(found[2]) + len(found[4])), text
+        )
+    if "except*" in text:
+        text = _EXCEPT_GROUP.sub(r"\1 ", text)
+    if "{" not in text or not _FORMATTED.search(text):
+        return text
     letters = list(text)
     at = 0
     while (found := _INTERESTING.search(text, at)) is not None:

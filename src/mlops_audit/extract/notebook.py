@@ -6,9 +6,10 @@ import gc
 import json
 import posixpath
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from mlops_audit import code, shell
@@ -30,6 +31,8 @@ _STATEMENT_MAGICS = frozenset({"time", "timeit", "prun", "memit", "lprun", "mpru
 _COMMAND_MAGICS = frozenset({"pip", "conda", "mamba", "uv", "poetry", "sx", "system", "sh", "bash"})
 
 _MAGIC_LINE = re.compile(r"^[ \t]*(?:[%!?]|[\w.\[\], \t]+=[ \t]*[%!])|\?[ \t]*$", re.MULTILINE)
+# A line that stands neither in a string nor in a formatted one's field, so that its `!` is no Python.
+_SHELL_LINE = re.compile(r"(?<!\\\n)^[ \t]*!(?!=|[rsa]\s*[:}])", re.MULTILINE)
 _ASSIGNED = re.compile(r"^([ \t]*)[\w.\[\], \t]+=[ \t]*([%!])(.*)$")
 _CONFLICT = re.compile(rb"^(?:<{7} |>{7} )", re.MULTILINE)
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*(?:\{([^}\n]*)\})?(.*)$")
@@ -37,7 +40,7 @@ _HEADING = re.compile(r"^ {0,3}(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 _PLACEHOLDER = re.compile(
     r"(?i)^[\W_]*(?:todo|tbd|tba|fixme|wip|coming soon|insert.*|<!--.*-->|\[[^\]]*\]|-\s*\[ \].*)?[\W_]*$"
 )
-_NUMBER = re.compile(r"\d+[.,]\d+|\d+\s*%")
+_NUMBER = re.compile(r"\d(?:[.,]\d|\s*%)")  # the end of its whole part, and what makes it a measure
 
 
 @dataclass(slots=True)
@@ -102,13 +105,12 @@ def _jupyter(path: str, data: bytes) -> Iterator[Fact]:
 def _load(data: bytes) -> dict[str, Any]:
     if len(data) > MAX_BYTES:
         raise NotRead(f"larger than {MAX_BYTES} bytes")
-    conflict = _CONFLICT.search(data)
     collecting = gc.isenabled()
     gc.disable()
     try:
         notebook = json.loads(decode(data))
     except json.JSONDecodeError as error:
-        if conflict is not None:
+        if (conflict := _CONFLICT.search(data)) is not None:
             raise ParseFailure("merge conflict markers", data.count(b"\n", 0, conflict.start()) + 1) from None
         what = "empty" if not data.strip() else f"no JSON: {error.msg}"
         raise ParseFailure(f"no notebook: {what}", error.lineno if data.strip() else 0) from None
@@ -157,7 +159,7 @@ def _cells(notebook: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _source(cell: dict[str, Any]) -> str:
     source = cell.get("source", cell.get("input", ""))
     if isinstance(source, list):
-        source = "".join(part for part in source if isinstance(part, str))
+        source = "".join([part for part in source if isinstance(part, str)])
     if not isinstance(source, str):
         return ""
     return source.replace("\r\n", "\n").replace("\r", "\n")
@@ -187,7 +189,8 @@ def _cell(path: str, number: int, source: str, program: _Program) -> None:
         program.commands.extend(_commands(path, number, body, first + 1))
         return
     text = "\n".join(lines)
-    if _MAGIC_LINE.search(text) and not _parses(text):
+    magic = ("%" in text or "!" in text or "?" in text) and _MAGIC_LINE.search(text)
+    if magic and not _parses(text):
         lines = _without_magics(path, number, lines, program.commands)
     program.add(number, lines)
 
@@ -255,6 +258,8 @@ def _runs(path: str, number: int, arguments: str, line: int) -> Iterator[Fact]:
 
 
 def _parses(text: str) -> bool:
+    if '"""' not in text and "'''" not in text and _SHELL_LINE.search(text):
+        return False
     try:
         code.tree_of(text)
     except ParseFailure:
@@ -341,43 +346,45 @@ def _document(path: str, text: str) -> Iterator[Fact]:
 
 def _headings(path: str, prose: list[tuple[int, str]]) -> Iterator[Fact]:
     """The headings of Markdown cells with what stands below them, up to the next of the same level or above."""
-    rows: list[tuple[int, str, int, int]] = []  # level, text, cell, line; level 0 for a line of text
+    titles: list[tuple[int, str, int, int, int]] = []  # level, text, cell, line, lines of text before it
+    said: list[str] = []  # the lines of text
     for number, source in prose:
         fenced = False
         for line, text in enumerate(source.split("\n"), 1):
-            if text.lstrip().startswith("```"):
+            stripped = text.strip()
+            if stripped.startswith("```"):
                 fenced = not fenced
-            match = None if fenced else _HEADING.match(text)
+            match = _HEADING.match(text) if stripped.startswith("#") and not fenced else None
             if match is not None:
-                rows.append((len(match.group(1)), re.sub(r"[*_`]|<[^>]*>", "", match.group(2)), number, line))
-            elif text.strip():
-                rows.append((0, text.strip(), number, line))
-    document = next((text for level, text, _, _ in rows if level), "")
+                title = re.sub(r"[*_`]|<[^>]*>", "", match.group(2))
+                titles.append((len(match.group(1)), title, number, line, len(said)))
+            elif stripped:
+                said.append(stripped)
+    document = titles[0][1] if titles else ""
+    whole = "\n".join(said)
+    starts = list(accumulate((len(text) + 1 for text in said), initial=0))
+    words = list(accumulate((len(text.split()) for text in said), initial=0))
+    numbers = [found.span() for found in _NUMBER.finditer(whole)]
     parents: list[tuple[int, str]] = []
-    for index, (level, text, number, line) in enumerate(rows):
-        if not level:
-            continue
+    for index, (level, text, number, line, begin) in enumerate(titles):
         while parents and parents[-1][0] >= level:
             parents.pop()
-        below = []
-        for deeper, words, _, _ in rows[index + 1 :]:
-            if 0 < deeper <= level:
-                break
-            if not deeper:
-                below.append(words)
-        body = "\n".join(below)
+        later = (titles[other] for other in range(index + 1, len(titles)))
+        end = next((before for other, _, _, _, before in later if other <= level), len(said))
+        start, stop = starts[begin], starts[end] - 1
+        first = bisect_left(numbers, (start, 0))
         traits: dict[str, TraitValue] = {
             "level": str(level),
-            "words": str(len(body.split())),
+            "words": str(words[end] - words[begin]),
             "document": document,
         }
-        if any(not _PLACEHOLDER.match(words) for words in below):
+        if any(not _PLACEHOLDER.match(said[row]) for row in range(begin, end)):
             traits["filled"] = "yes"
-        if _NUMBER.search(body):
+        if first < len(numbers) and numbers[first][1] <= stop:
             traits["numbers"] = "yes"
         if parents:
             traits["parents"] = tuple(title for _, title in parents)
-        if body:
-            traits["text"] = body[:2000]
+        if begin < end:
+            traits["text"] = whole[start : min(stop, start + 2000)]
         parents.append((level, text))
         yield Fact(Kind.HEADING, text, Site(path, line, number), traits)

@@ -55,7 +55,7 @@ def _yaml(path: str, data: bytes) -> Iterator[Fact]:
             return  # a template of Helm, which others read as such
         raise
     kept = [document for document in documents if not _is_data(document, data)]
-    if all(isinstance(document.value, list) for document in kept) and _leaf_count(kept, 500) > 500:
+    if all(isinstance(document.value, list) for document in kept) and _more_leaves(kept, 500):
         return  # a list of records at the top
     yield from _of(path, kept)
 
@@ -82,19 +82,19 @@ def _is_data(node: Node, data: bytes) -> bool:
     return False
 
 
-def _leaf_count(documents: list[Node], enough: int) -> int:
-    count = 0
+def _more_leaves(documents: list[Node], limit: int) -> bool:
+    """Whether documents have more leaves than a limit."""
+    left = limit + 1
     for document in documents:
-        for _ in document.leaves():
-            count += 1
-            if count > enough:
-                return count
-    return count
+        left -= document.leaf_count(left)
+        if left == 0:
+            return True
+    return False
 
 
 def _of(path: str, documents: list[Node], prefix: str = "") -> Iterator[Fact]:
     """The leaves of documents as settings: all of them, or the first of very many."""
-    limit = KEPT_LEAVES if _leaf_count(documents, MANY_LEAVES) > MANY_LEAVES else MANY_LEAVES
+    limit = KEPT_LEAVES if _more_leaves(documents, MANY_LEAVES) else MANY_LEAVES
     for document in documents:
         for name, line, text in _leaves(document, prefix):
             if limit <= 0:
@@ -116,15 +116,19 @@ def _leaves(document: Node, prefix: str) -> Iterator[tuple[str, int, str]]:
             if records <= MANY_RECORDS:
                 stack.extend((name, item.line, item) for item in reversed(node.value[: KEPT_ITEMS + records]))
         else:
-            pairs = [(f"{name}.{key}" if name else key, node.line_of(key), item) for key, item in node.items]
-            stack.extend(reversed(pairs))
+            lines = node.keys or {}
+            stack.extend(
+                [
+                    (f"{name}.{key}" if name else key, lines.get(key, node.line), item)
+                    for key, item in reversed(node.value.items())
+                ]
+            )
 
 
 def _setting(path: str, name: str, line: int, value: str) -> Fact:
     traits: dict[str, TraitValue] = {"value": value[:MAX_VALUE], "form": "config"}
-    lines = value.strip("\n").count("\n") + 1
-    if lines > 1:
-        traits["lines"] = str(lines)
+    if "\n" in value and (ends := value.strip("\n").count("\n")):
+        traits["lines"] = str(ends + 1)
     return Fact(Kind.SETTING, name[:MAX_VALUE], Site(path, line), traits)
 
 

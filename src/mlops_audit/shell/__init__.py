@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from mlops_audit.shell.reader import Reader, Record
 from mlops_audit.shell.tokens import tokens
@@ -59,11 +60,22 @@ def commands(
     if path:
         known.setdefault("0", f"{ROOT}/{path}")
         known.setdefault("BASH_SOURCE", f"{ROOT}/{path}")
-    reader = Reader(known, directory, stops=bool(_SHEBANG_STOPS.match(script)))
+    read = _short if len(script) <= SHORT else _commands
+    return list(read(script, line, directory, tuple(known.items())))
+
+
+def _commands(
+    script: str, line: int, directory: str, variables: tuple[tuple[str, str], ...]
+) -> tuple[Command, ...]:
+    reader = Reader(dict(variables), directory, stops=bool(_SHEBANG_STOPS.match(script)))
     records = reader.read(script, line)
     if records:
         records[-1].unchecked = False
-    return [_command(record) for record in records if record.shown]
+    return tuple(_command(record) for record in records if record.shown)
+
+
+SHORT = 2_000  # characters
+_short = lru_cache(maxsize=512)(_commands)  # jobs and notebooks of one project begin with the same lines
 
 
 def stops_on_error(script: str) -> bool:
