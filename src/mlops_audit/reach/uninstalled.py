@@ -16,6 +16,9 @@ ASKED_FOR: Mapping[str, tuple[str, ...]] = {
     "evidently": ("evidently",), "nannyml": ("nannyml",), "alibi_detect": ("alibi",),
     "great_expectations": ("great-expectations",), "pandera": ("pandera",), "prefect": ("prefect",),
     "zenml": ("zenml",), "feast": ("feast",), "bentoml": ("bentoml",), "ragas": ("ragas",), "langfuse": ("langfuse",),
+    "ibm_watson_openscale": ("openscale",), "ibm_ai_openscale": ("openscale",), "whylogs": ("whylogs",),
+    "deepchecks": ("deepchecks",), "arize": ("arize",), "giskard": ("giskard",), "aif360": ("aif360",), "aequitas": ("aequitas",),
+    "datarobot": ("datarobot",), "hopsworks": ("hopsworks",), "hsml": ("hsml", "hopsworks"), "opik": ("opik",),
     "deepeval": ("deepeval",), "fairlearn": ("fairlearn",), "langsmith": ("langsmith", "langchain", "langgraph"),
 }  # fmt: skip
 # Platforms whose runtimes hold such libraries, or whose jobs install them in ways of their own.
