@@ -13,6 +13,12 @@ LOADS = "import pickle\n\nmodel = pickle.load(open('model.pkl', 'rb'))\nmodel.pr
 NOTEBOOK = json.dumps({"cells": [{"cell_type": "code", "source": LOADS}], "metadata": {}, "nbformat": 4})
 WEIGHTS = "import torch\n\n\ndef load_model(name):\n    network = Network()\n    network.load_state_dict(torch.load(name))\n    return network\n"
 BATCH = "from google.cloud import aiplatform\n\naiplatform.BatchPredictionJob.create(model_name='m')\n"
+OLLAMA = (
+    "import requests\n\nHOST = 'http://localhost:11434'\nrequests.post(f'{HOST}/api/generate', json=asked)\n"
+)
+WATSONX = (
+    "from ibm_watsonx_ai import APIClient\n\nAPIClient(known).deployments.create(model, meta_props=props)\n"
+)
 FITS = "import torch\n\n\ndef answer(frame):\n    ready = %s()\n    ready.fit(frame)\n    return ready.transform(frame)\n"
 
 
@@ -24,6 +30,11 @@ FITS = "import torch\n\n\ndef answer(frame):\n    ready = %s()\n    ready.fit(fr
         ({"voice/__init__.py": WEIGHTS}, "serves", True),
         ({"voice/train.py": WEIGHTS}, "serves", False),
         ({"score.py": BATCH}, "serves", True),
+        ({"score.py": WATSONX}, "serves", True),
+        ({"ask.py": OLLAMA}, "llm", True),
+        ({"ask.py": OLLAMA.replace("localhost:11434", "backend:8000")}, "llm", False),
+        ({"ask.py": OLLAMA.replace("/api/generate", "/v1/chat/completions")}, "llm", True),
+        ({"compose.yaml": "services:\n  words:\n    image: ollama/ollama:0.5\n"}, "llm", True),
         ({"text.py": FITS % "TextClassifier"}, "trains", True),
         ({"text.py": FITS % "TextInference"}, "trains", False),
     ],
