@@ -104,6 +104,21 @@ def test_a_terraform_schedule_starts_something_unless_it_is_switched_off() -> No
     assert (facts["off"]["enabled"], facts["off"].get("triggers")) == ("no", None)
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        'jsonencode({ source = ["aws.sagemaker"], detail = { ModelApprovalStatus = ["Approved"] } })',
+        '<<EOF\n{"source": ["aws.sagemaker"], "detail": {"ModelApprovalStatus": ["Approved"]}}\nEOF',
+    ],
+)
+def test_what_a_terraform_rule_waits_for_has_the_paths_of_cloudformation(pattern: str) -> None:
+    (fact,) = read(
+        terraform, "m.tf", f'resource "aws_cloudwatch_event_rule" "r" {{\n  event_pattern = {pattern}\n}}\n'
+    )
+    assert fact.traits["EventPattern.source"] == "aws.sagemaker"
+    assert fact.traits["EventPattern.detail.ModelApprovalStatus"] == "Approved"
+
+
 def test_local_values_defaults_and_tfvars_are_settings() -> None:
     assert [
         (f.name, f.traits["value"], f.site.line) for f in of(read(terraform, "m.tf", TERRAFORM), Kind.SETTING)

@@ -13,6 +13,7 @@ LOADS = "import pickle\n\nmodel = pickle.load(open('model.pkl', 'rb'))\nmodel.pr
 NOTEBOOK = json.dumps({"cells": [{"cell_type": "code", "source": LOADS}], "metadata": {}, "nbformat": 4})
 WEIGHTS = "import torch\n\n\ndef load_model(name):\n    network = Network()\n    network.load_state_dict(torch.load(name))\n    return network\n"
 BATCH = "from google.cloud import aiplatform\n\naiplatform.BatchPredictionJob.create(model_name='m')\n"
+ANSWERS = "import xgboost\nfrom fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.post('/train')\ndef train():\n    return xgboost.train({}, rows)\n"
 OLLAMA = (
     "import requests\n\nHOST = 'http://localhost:11434'\nrequests.post(f'{HOST}/api/generate', json=asked)\n"
 )
@@ -35,6 +36,8 @@ FITS = "import torch\n\n\ndef answer(frame):\n    ready = %s()\n    ready.fit(fr
         ({"ask.py": OLLAMA.replace("localhost:11434", "backend:8000")}, "llm", False),
         ({"ask.py": OLLAMA.replace("/api/generate", "/v1/chat/completions")}, "llm", True),
         ({"compose.yaml": "services:\n  words:\n    image: ollama/ollama:0.5\n"}, "llm", True),
+        ({"app.py": ANSWERS}, "serves", True),
+        ({"train_server.py": ANSWERS}, "serves", False),
         ({"text.py": FITS % "TextClassifier"}, "trains", True),
         ({"text.py": FITS % "TextInference"}, "trains", False),
     ],

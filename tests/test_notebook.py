@@ -52,6 +52,11 @@ def test_a_cell_that_is_no_python_leaves_the_others_readable() -> None:
     assert rows_of(data) == [("a.f", 3, 1)]
 
 
+def test_a_cell_that_begins_indented_is_read_as_jupyter_runs_it() -> None:
+    data = notebook_of("import a", "\n  p = {'n': 1,\n       'm': 2}\nif p:\n    a.f(**p)\n")
+    assert rows_of(data) == [("a.f", 2, 5)]
+
+
 def test_cells_of_python_2_are_read() -> None:
     data = notebook_of("import a", "print 'old'\na.f()", "a.g()")
     assert rows_of(data) == [("print", 2, 1), ("a.f", 2, 2), ("a.g", 3, 1)]

@@ -171,6 +171,7 @@ def _cell(path: str, number: int, source: str, program: _Program) -> None:
     first = next((i for i, line in enumerate(lines) if line.strip()), None)
     if first is None:
         return
+    lines = _dedented(lines, first)
     head = lines[first].strip()
     if head.startswith("%%"):
         word = re.match(r"%%\s*([\w!]*)", head)
@@ -193,6 +194,12 @@ def _cell(path: str, number: int, source: str, program: _Program) -> None:
     if magic and not _parses(text):
         lines = _without_magics(path, number, lines, program.commands)
     program.add(number, lines)
+
+
+def _dedented(lines: list[str], first: int) -> list[str]:
+    """The lines without the white space before the first one, as Jupyter runs a cell that begins indented."""
+    indent = lines[first][: len(lines[first]) - len(lines[first].lstrip(" \t"))]
+    return [line.removeprefix(indent) for line in lines] if indent else lines
 
 
 def _without_magics(path: str, number: int, lines: list[str], commands: list[Fact]) -> list[str]:

@@ -120,6 +120,8 @@ def _resource(
         triggers.append("continuous")
     enabled = _switched(held)
     runs = _runs(path, held)
+    if any(key.startswith("event_pattern") for key in held):
+        held = {**held, **_awaited(held)}
     yield resource(
         kind, site, "terraform", held, id=name, unit=f"{path}#{kind}.{name}", runs=runs or None, enabled=enabled,
         triggers=None if enabled else tuple(triggers) or None, schedule=schedule if schedule_starts or "schedule" in triggers else None,
@@ -139,6 +141,22 @@ def _resource(
                 is_name = re.fullmatch(r"[\w.${}-]*[/:][\w.${}/:@-]+", reference) is not None
                 if is_name and not reference.startswith(("var.", "local.")):
                     yield image(reference, site, "pod", "terraform", unit=f"{path}#{kind}.{name}")
+
+
+def _awaited(held: dict[str, TraitValue]) -> dict[str, TraitValue]:
+    """The pattern of an event rule under the paths that it has in CloudFormation, whether it is text or `jsonencode`."""
+    found = {
+        "EventPattern" + key.removeprefix("event_pattern"): value
+        for key, value in held.items()
+        if key.startswith("event_pattern.")
+    }
+    text = _single(held.get("event_pattern"))
+    if text.lstrip().startswith("{"):
+        try:
+            found.update(attributes(json_document(text.encode()), "EventPattern"))
+        except ParseFailure:
+            return found
+    return found
 
 
 def _single(value: TraitValue | None) -> str:
