@@ -50,6 +50,25 @@ def test_a_module_that_something_uses_is_not(files: dict[str, str]) -> None:
     assert not is_unused(files)
 
 
+ROUTES = "from fastapi import APIRouter\n\nrouter = APIRouter()\n\n\n@router.get('/scores')\ndef scores():\n    return 1\n"
+MOUNTS = "from fastapi import FastAPI\nfrom src.part_1 import router\n\napp = FastAPI()\napp.include_router(router)\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "unused"),
+    [
+        ({"main.py": MOUNTS, "conf/app.yaml": "what: scores\n"}, True),
+        ({"main.py": MOUNTS, "conf/app.yaml": "routers: [src.scores]\n"}, False),
+        ({"main.py": MOUNTS.replace("src.part_1", "src.scores")}, False),
+        ({"conf/app.yaml": "what: scores\n"}, False),
+    ],
+)
+def test_routes_that_an_application_does_not_mount_are_unused_though_a_text_bears_their_name(
+    files: dict[str, str], unused: bool
+) -> None:
+    assert is_unused({"src/scores.py": ROUTES, **files}, "src/scores.py") is unused
+
+
 def test_in_a_library_whose_modules_use_each_other_little_none_is_unused() -> None:
     library = {f"src/other_{n}.py": f"def other_{n}():\n    return {n}\n" for n in range(9)}
     assert not is_unused(library)

@@ -119,6 +119,7 @@ def _spoken(code: Code, place: Place) -> Iterator[Fact]:
         given: dict[str, TraitValue] = {
             "form": d.form, "parameters": d.parameters, "bases": d.bases, "decorators": d.decorators,
             "returns": d.returns, "calls_inside": d.calls_inside, "within": d.within,
+            "off": d.off,
         }  # fmt: skip
         yield Fact(Kind.DEFINITION, d.name, place(d.line), _dead(_present(given), d.dead))
     for o in code.comparisons:

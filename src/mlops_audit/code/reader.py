@@ -270,6 +270,7 @@ class Reader:
                 for d in node.decorator_list
             ]
             parameters: tuple[str, ...] = ()
+            off: tuple[str, ...] = ()
             base_names: tuple[str, ...] = ()
             returns = ""
             if isinstance(node, ast.ClassDef):
@@ -290,12 +291,13 @@ class Reader:
                     )
                     if a is not None
                 )
+                off = _off(arguments)
                 returns = self.text.of(node.returns, MAX_VALUE) if node.returns is not None else ""
             definitions.append(
                 Defined(
                     definition.name, node.lineno, node.end_lineno or node.lineno, definition.form, parameters, base_names,
                     tuple(decorators[id(node)]), returns, tuple(self._inside.get(definition.name, ())),
-                    definition.outer.name if definition.outer is not None else "", definition.dead,
+                    definition.outer.name if definition.outer is not None else "", definition.dead, off,
                 )
             )  # fmt: skip
         return tuple(definitions), tuple(bases)
@@ -547,3 +549,18 @@ def _function(around: Around) -> str:
     while definition is not None and definition.form == "class":
         definition = definition.outer
     return definition.name if definition is not None else ""
+
+
+def _off(arguments: ast.arguments) -> tuple[str, ...]:
+    """The parameters whose default is empty or false."""
+    placed = [*arguments.posonlyargs, *arguments.args]
+    first = len(placed) - len(arguments.defaults)
+    given = [
+        *zip(placed[first:], arguments.defaults, strict=True),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    return tuple(
+        parameter.arg
+        for parameter, default in given
+        if isinstance(default, ast.Constant) and not default.value
+    )

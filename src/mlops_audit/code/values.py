@@ -58,7 +58,10 @@ class Based:
 
 @dataclass(frozen=True, slots=True)
 class Defined:
-    """A function, method or class; `within` is the definition around it; the last line is part of it."""
+    """A function, method or class; `within` is the definition around it; the last line is part of it.
+
+    `off` are the parameters that are empty or false unless a call gives them.
+    """
 
     name: str
     line: int
@@ -71,6 +74,7 @@ class Defined:
     calls_inside: tuple[str, ...] = ()
     within: str = ""
     dead: bool = False
+    off: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

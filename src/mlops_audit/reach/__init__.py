@@ -12,6 +12,7 @@ from mlops_audit.reach.launch import Repository, is_module_name, targets_of_comm
 from mlops_audit.reach.needs import SCRIPT, STARTERS
 from mlops_audit.reach.uncalled import uncalled
 from mlops_audit.reach.unloaded import unasked_alerts, unloaded
+from mlops_audit.reach.unset import unset
 from mlops_audit.reach.unused import unused
 
 # Systems whose commands are steps of a chain but no automation by themselves: a person starts them.
@@ -62,6 +63,7 @@ class Reach:
         }
         self._unused = unused(facts, imports, run) | unloaded(facts) | unasked_alerts(facts)
         self._uncalled = uncalled(facts)
+        self._unset = unset(facts)
 
     def _add_import(self, fact: Fact) -> None:
         module = values(fact.traits.get("module"))
@@ -198,6 +200,8 @@ class Reach:
                     traits = {**traits, "unused": "yes"}
                 if fact.kind is Kind.DEFINITION and fact.site in self._uncalled:
                     traits = {**traits, "uncalled": "yes"}
+                if fact.kind is Kind.CALL and fact.site in self._unset:
+                    traits = {**traits, "unset": "yes"}
             if reached is not None or traits is not fact.traits:
                 fact = Fact(fact.kind, fact.name, fact.site, traits, fact.zone, reached or fact.reached)
             lent.append(fact)

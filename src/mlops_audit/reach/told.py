@@ -31,10 +31,13 @@ SETTING_UP = matcher((
     "pandas.set_option", "torch.set_*", "torch.backends*", "numpy.random.seed", "numpy.seterr", "numpy.set_printoptions", "random.seed",
     "register*", "*.register*",
 ))  # fmt: skip
+# What makes the routes of a module that an application has to mount, and what mounts them.
+ROUTERS = ("APIRouter", "Blueprint", "NinjaAPI.Router", "ninja.Router", "APIBlueprint")
+MOUNTING = ("include_router", "register_blueprint", "add_router", "register_blueprints")
 APPLICATIONS = ("FastAPI", "Flask", "Typer", "Celery", "Starlette", "Sanic", "Litestar")
 
 
-SUMS = frozenset({"states", "works", "names", "called", "lines", "words", "inside", "sites", "handed"})
+SUMS = frozenset({"states", "works", "names", "called", "lines", "words", "inside", "sites", "handed", "routes", "mounts"})
 
 
 def told(facts: Sequence[Fact]) -> dict[str, TraitValue]:
@@ -47,6 +50,7 @@ def told(facts: Sequence[Fact]) -> dict[str, TraitValue]:
     lines   its texts, line by line, that are one word each; words: the words of all others
     inside  pairs of top-level definitions, the first of which names the second
     sites   what is called, each with the function around it; handed: the words of the arguments there
+    routes  `yes` when it makes routes that an application has to mount; mounts: `yes` when it mounts some
     """
     first, *stated = facts
     bodies = _bodies(stated)
@@ -62,6 +66,8 @@ def told(facts: Sequence[Fact]) -> dict[str, TraitValue]:
         "inside": _inside(stated, bodies),
         "sites": () if tests else _sites(bodies),
         "handed": () if tests else _handed(bodies),
+        "routes": "yes" if any(map(_routes, stated)) else "",
+        "mounts": "yes" if any(name.endswith(MOUNTING) for body in bodies.values() for name in body.calls) else "",
     }
     return {trait: value for trait, value in found.items() if value}
 
@@ -123,6 +129,15 @@ def works(fact: Fact) -> bool:
     if "main" in fact.traits or fact.name.endswith(APPLICATIONS):
         return True
     return not (_ELSEWHERE & fact.traits.keys() or SETTING_UP(fact.name))
+
+
+def _routes(fact: Fact) -> bool:
+    return (
+        fact.kind is Kind.CALL
+        and "target" in fact.traits
+        and fact.name.endswith(ROUTERS)
+        and "function" not in fact.traits
+    )
 
 
 _ELSEWHERE = frozenset({"function", "decorates", "target"})

@@ -35,7 +35,8 @@ def unused(
         fact.site.path for fact in facts if fact.kind is Kind.FILE and "works" in fact.traits
     )
     words = every(facts, "names")
-    used |= {path for path in modules if path.rpartition("/")[2].removesuffix(".py") in words}
+    named = {path for path in modules if path.rpartition("/")[2].removesuffix(".py") in words}
+    used |= named - _unmounted(facts, named)
     used |= {
         fact.site.path
         for fact in facts
@@ -50,3 +51,21 @@ def unused(
     found = (modules & defining) - used
     told = len(modules & used)
     return frozenset(found) if told >= ENOUGH and len(found) < told else frozenset()
+
+
+def _unmounted(facts: Sequence[Fact], named: set[str]) -> set[str]:
+    """Of modules that some text names by their last word, those with routes that no text names with their folder.
+
+    `predictions` is a word of many texts, while an application that mounts routers imports them, or names them in full.
+    """
+    files = [fact for fact in facts if fact.kind is Kind.FILE and fact.zone is not Zone.TEST]
+    routing = {fact.site.path for fact in files if "routes" in fact.traits and fact.site.path in named}
+    if not routing or not any("mounts" in fact.traits for fact in files):
+        return set()
+    full = {path: "/".join(path.removesuffix(".py").split("/")[-2:]) for path in routing}
+    for fact in files:
+        texts = "\n".join(str(fact.traits.get(trait, "")) for trait in ("lines", "words")).replace(".", "/")
+        full = {
+            path: name for path, name in full.items() if path == fact.site.path or name not in texts
+        }
+    return set(full)
