@@ -42,7 +42,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "workers",
         "judge extract reach projects",
         "reach.needs",
-        "reach.failures reach.uncalled reach.unloaded shipped",
+        "reach.failures reach.uncalled reach.unloaded reach.unset shipped",
         "reach.unbound",
         "EXTRACTORS reach.unbuildable reach.unbundled reach.launch reach.uninstalled reach.unmade reach.bodies reach.unused",
         "records tree reach.named_tasks reach.told literals",
