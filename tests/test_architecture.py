@@ -43,7 +43,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "judge extract reach projects",
         "reach.needs",
         "reach.failures reach.uncalled reach.unloaded reach.unset shipped",
-        "reach.unbound",
+        "reach.unbound reach.unprovided",
         "EXTRACTORS reach.unbuildable reach.unbundled reach.launch reach.uninstalled reach.unmade reach.bodies reach.unused",
         "records tree reach.named_tasks reach.told literals",
         "rules",

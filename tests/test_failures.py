@@ -96,7 +96,7 @@ def test_a_library_that_nothing_installs_fails_where_others_are_listed() -> None
     calls, problems = dead_calls(LISTED)
     assert calls == {"mlflow.autolog"}
     assert problems == [
-        "train.py:1: imports mlflow, which nothing here installs: code that fails is partial at best"
+        "train.py:1: imports mlflow, which nothing installs where it runs: code that fails is partial at best"
     ]
 
 
@@ -225,3 +225,14 @@ def test_what_reads_a_file_that_nothing_makes_fails_in_a_fresh_checkout(
 ) -> None:
     calls, _ = dead_calls({".github/workflows/ci.yml": CHECKED_OUT + steps, "evaluate.py": READS, **more})
     assert ("pandas.read_csv" in calls) is dead
+
+
+@pytest.mark.parametrize(("command", "dead"), [("python src/watch.py", True), ("python src/fine.py", False)])
+def test_a_command_that_starts_only_what_fails_is_dead(command: str, dead: bool) -> None:
+    files = {
+        "src/watch.py": "from src.gone import look\n\nlook()\n",
+        "src/fine.py": "print(1)\n",
+        "Makefile": f"watch:\n\t{command}\n",
+    }
+    facts, _, _ = examine(Tree.of(files), Pack((), ()))
+    assert ["dead" in fact.traits for fact in facts.of(Kind.COMMAND)] == [dead]

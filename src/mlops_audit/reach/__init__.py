@@ -47,6 +47,7 @@ class Reach:
         self._systems: dict[str, set[str]] = defaultdict(set)
         self._triggers: dict[str, set[str]] = defaultdict(set)
         self._roots: dict[str, None] = {}
+        self._vain: set[tuple[Site, str]] = set()  # commands that start nothing but files that fail
         for fact in facts:
             if fact.kind is Kind.IMPORT:
                 self._add_import(fact)
@@ -109,7 +110,10 @@ class Reach:
             for target in targets_of_name(name, fact, self._repository):
                 self._connect(unit, target, fact, name)
         if fact.kind is Kind.COMMAND:
-            for target in targets_of_command(fact, self._repository):
+            targets = targets_of_command(fact, self._repository)
+            if targets and all(_path(target) in self.failures.files for target in targets):
+                self._vain.add((fact.site, fact.name))
+            for target in targets:
                 self._connect(unit, target, fact, fact.name)
         if system and system not in BY_HAND and fact.zone is Zone.SOURCE:
             self._roots.setdefault(unit)
@@ -194,7 +198,9 @@ class Reach:
             if reached is None and unit == path:
                 reached = self._reached.get(_part(unit, _definition(fact)))
             if fact.kind is not Kind.FILE:
-                if "dead" not in traits and self.failures.holds(fact):
+                if "dead" not in traits and (
+                    self.failures.holds(fact) or (fact.site, fact.name) in self._vain
+                ):
                     traits = {**traits, "dead": "yes"}
                 if path in self._unused:
                     traits = {**traits, "unused": "yes"}

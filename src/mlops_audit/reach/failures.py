@@ -13,6 +13,7 @@ from mlops_audit.reach.unbuildable import unbuildable
 from mlops_audit.reach.unbundled import left_out
 from mlops_audit.reach.uninstalled import uninstalled
 from mlops_audit.reach.unmade import unmade
+from mlops_audit.reach.unprovided import unprovided
 
 # Folders of a project are called like the tools that they are for; without an `__init__.py` the installed tool wins.
 TOOLS = frozenset({
@@ -71,6 +72,7 @@ def failures(
         and _is_absent(fact, packages, inner, repository)
     ]
     failing += uninstalled(facts)
+    failing += unprovided(facts, repository)
     nameless = unbound(facts, repository, inner, text_of)
     files = {fact.site.path for fact in (*failing, *nameless) if "function" not in fact.traits}
     functions = frozenset(
