@@ -34,10 +34,29 @@ SETTING_UP = matcher((
 # What makes the routes of a module that an application has to mount, and what mounts them.
 ROUTERS = ("APIRouter", "Blueprint", "NinjaAPI.Router", "ninja.Router", "APIBlueprint")
 MOUNTING = ("include_router", "register_blueprint", "add_router", "register_blueprints")
+# Parameters that have a function go on from earlier work, and how many arguments stand before one that is hardly ever
+# passed by its place.
+SWITCH = re.compile(r"resume|restore|load|ckpt|chkpt|checkpoint|continue|restart|warm", re.IGNORECASE)
+FAR = 3
 APPLICATIONS = ("FastAPI", "Flask", "Typer", "Celery", "Starlette", "Sanic", "Litestar")
 
 
-SUMS = frozenset({"states", "works", "names", "called", "lines", "words", "inside", "sites", "handed", "routes", "mounts"})
+SUMS = frozenset(
+    {
+        "states",
+        "works",
+        "names",
+        "called",
+        "lines",
+        "words",
+        "inside",
+        "sites",
+        "handed",
+        "gives",
+        "routes",
+        "mounts",
+    }
+)
 
 
 def told(facts: Sequence[Fact]) -> dict[str, TraitValue]:
@@ -50,6 +69,7 @@ def told(facts: Sequence[Fact]) -> dict[str, TraitValue]:
     lines   its texts, line by line, that are one word each; words: the words of all others
     inside  pairs of top-level definitions, the first of which names the second
     sites   what is called, each with the function around it; handed: the words of the arguments there
+    gives   what is called with switches, each with these; `*` for what may hold any
     routes  `yes` when it makes routes that an application has to mount; mounts: `yes` when it mounts some
     """
     first, *stated = facts
@@ -66,8 +86,11 @@ def told(facts: Sequence[Fact]) -> dict[str, TraitValue]:
         "inside": _inside(stated, bodies),
         "sites": () if tests else _sites(bodies),
         "handed": () if tests else _handed(bodies),
+        "gives": () if tests else _gives(stated),
         "routes": "yes" if any(map(_routes, stated)) else "",
-        "mounts": "yes" if any(name.endswith(MOUNTING) for body in bodies.values() for name in body.calls) else "",
+        "mounts": "yes"
+        if any(name.endswith(MOUNTING) for body in bodies.values() for name in body.calls)
+        else "",
     }
     return {trait: value for trait, value in found.items() if value}
 
@@ -249,6 +272,21 @@ def _handed(bodies: Bodies) -> tuple[str, ...]:
     for around, body in bodies.items():
         words.setdefault(around[0] if around else "", set()).update(body.words)
     return tuple(f"{name}\n{' '.join(sorted(found))}" for name, found in words.items() if found)
+
+
+def _gives(facts: Iterable[Fact]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for fact in facts:
+        if fact.kind is not Kind.CALL:
+            continue
+        traits = fact.traits
+        given = {trait[:-1] for trait in traits if trait[-1:] == "=" and SWITCH.search(trait)}
+        many = str(FAR + 1) in traits or "**=" in traits
+        if many or any(trait.isdigit() and str(value)[:1] == "*" for trait, value in traits.items()):
+            given.add("*")
+        if given:
+            found[f"{fact.name.rpartition('.')[2]}\n{' '.join(sorted(given))}"] = None
+    return tuple(found)
 
 
 def _naming(words: Iterable[str]) -> list[str]:

@@ -182,7 +182,11 @@ def _started(
             for target in values(fact.traits.get("runs")):
                 if target in images:
                     units.update(dict.fromkeys(values(fact.traits.get("unit")), target))
-        elif airflow and fact.kind is Kind.CALL and ELSEWHERE.search(fact.name):
+        elif (
+            airflow
+            and fact.kind is Kind.FILE
+            and ELSEWHERE.search("\n".join(values(fact.traits.get("sites"))))
+        ):
             elsewhere.add(fact.site.path)
     found: dict[str, set[str]] = defaultdict(set)
     for fact in facts:

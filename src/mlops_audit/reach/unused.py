@@ -65,7 +65,5 @@ def _unmounted(facts: Sequence[Fact], named: set[str]) -> set[str]:
     full = {path: "/".join(path.removesuffix(".py").split("/")[-2:]) for path in routing}
     for fact in files:
         texts = "\n".join(str(fact.traits.get(trait, "")) for trait in ("lines", "words")).replace(".", "/")
-        full = {
-            path: name for path, name in full.items() if path == fact.site.path or name not in texts
-        }
+        full = {path: name for path, name in full.items() if path == fact.site.path or name not in texts}
     return set(full)
