@@ -227,11 +227,15 @@ def test_what_reads_a_file_that_nothing_makes_fails_in_a_fresh_checkout(
     assert ("pandas.read_csv" in calls) is dead
 
 
-@pytest.mark.parametrize(("command", "dead"), [("python src/watch.py", True), ("python src/fine.py", False)])
+@pytest.mark.parametrize(
+    ("command", "dead"),
+    [("python src/watch.py", True), ("python -m src.watch", True), ("python src/fine.py", False)],
+)
 def test_a_command_that_starts_only_what_fails_is_dead(command: str, dead: bool) -> None:
     files = {
         "src/watch.py": "from src.gone import look\n\nlook()\n",
         "src/fine.py": "print(1)\n",
+        "src/__init__.py": "",
         "Makefile": f"watch:\n\t{command}\n",
     }
     facts, _, _ = examine(Tree.of(files), Pack((), ()))

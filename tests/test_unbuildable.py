@@ -77,3 +77,16 @@ def test_an_image_that_starts_only_tests_says_so() -> None:
     assert not tests("CMD python serve.py\n")
     assert not tests("")
     assert not tests("CMD pytest && python serve.py\n")
+
+
+@pytest.mark.parametrize(
+    ("copied", "dead"),
+    [
+        ("/usr/local/lib/python3.11/site-packages /usr/local/lib/python3.11/site-packages", True),
+        ("/usr/local/lib/python3.12/site-packages /usr/local/lib/python3.12/site-packages", False),
+        ("/root/.local /root/.local", False),
+    ],
+)
+def test_packages_of_another_python_are_not_found_where_they_are_copied_to(copied: str, dead: bool) -> None:
+    stages = f"FROM python:3.12 AS wheels\nRUN pip install numpy\n{START}COPY --from=wheels {copied}\nCOPY src src\n"
+    assert is_dead({**PROJECT, "Dockerfile": stages}) is dead

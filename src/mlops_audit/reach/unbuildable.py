@@ -9,6 +9,9 @@ from fnmatch import fnmatch
 
 from mlops_audit.facts import Fact, Kind, Zone, values
 
+# The packages of a Python of another version than that of the image into which they are copied are not found there.
+PACKAGES = re.compile(r"/python(\d+\.\d+)/(?:site|dist)-packages/?(?:\s|$)")
+PYTHON = re.compile(r"(?:.*/)?python:(\d+\.\d+)(?![\d])")
 OPENS = frozenset({"open", "io.open", "codecs.open"})
 # Backends that stop where the readme that the project names is not there; setuptools only warns.
 STRICT_BACKENDS = ("hatchling", "poetry.core", "flit", "uv_build", "pdm.backend")
@@ -27,7 +30,7 @@ def unbuildable(facts: Sequence[Fact]) -> frozenset[str]:
     """
     installs = [f for f in facts if f.kind is Kind.COMMAND and "holds" in f.traits and f.zone is Zone.SOURCE]
     found = _without_files(facts, installs) if installs else set()
-    return frozenset(found | _without_sources(facts))
+    return frozenset(found | _without_sources(facts) | _of_another_python(facts))
 
 
 def _without_files(facts: Sequence[Fact], installs: Sequence[Fact]) -> set[str]:
@@ -104,3 +107,19 @@ def _without_sources(facts: Iterable[Fact]) -> set[str]:
         for path, name in asked
         if not re.search(r"[$*?\[]", name) and not any(name in text for text in said)
     }
+
+
+def _of_another_python(facts: Iterable[Fact]) -> set[str]:
+    """The Dockerfiles that copy packages to where only a Python of another version than their image's looks for them."""
+    versions: dict[tuple[str, str], str] = {}
+    copied: list[tuple[str, str, str]] = []
+    for fact in facts:
+        if fact.zone is Zone.SOURCE and "stage" in fact.traits:
+            stage = next(iter(values(fact.traits["stage"])), "")
+            if fact.kind is Kind.IMAGE and (python := PYTHON.match(fact.name)):
+                versions[fact.site.path, stage] = python[1]
+            elif fact.kind is Kind.INSTRUCTION and "from=" in fact.traits:
+                target = next(iter(values(fact.traits.get("value"))), "").split()[-1:]
+                if target and (packages := PACKAGES.search(target[0])):
+                    copied.append((fact.site.path, stage, packages[1]))
+    return {path for path, stage, version in copied if versions.get((path, stage), version) != version}
