@@ -45,7 +45,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "reach.failures reach.uncalled reach.unloaded shipped",
         "reach.unbound",
         "EXTRACTORS reach.unbuildable reach.unbundled reach.launch reach.uninstalled reach.unmade reach.bodies reach.unused",
-        "records tree reach.named_tasks reach.told literals",
+        "records tree reach.named_tasks reach.stated reach.told literals",
         "rules",
         "catalogue repository scaffold",
         "code",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import shlex
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 from pathlib import PurePosixPath
 from posixpath import normpath
 
 from mlops_audit.facts import Fact, Kind, Zone, values
 from mlops_audit.reach.named_tasks import asked
+from mlops_audit.reach.stated import Stated
 
 RUNNABLE = (".py", ".sh", ".bash", ".r", ".ipynb", ".rmd", ".qmd", ".jl", ".yaml", ".yml", ".json", ".bat", ".ps1",
             ".js", ".ts", ".scala", ".rb", ".pl", ".tf")  # fmt: skip
@@ -46,6 +48,9 @@ WRAPPERS: Mapping[tuple[str, ...], int] = {
     ("chamber", "exec"): 3, ("envdir",): 2, ("nice",): 1, ("bash", "-c"): 2, ("sh", "-c"): 2, ("nvidia-smi",): 1,
     ("docker", "exec"): 3, ("kubectl", "exec"): 3, ("uvx",): 1, ("uv", "tool", "run"): 3, ("npx",): 1, ("mise", "x"): 2, ("mise", "exec"): 2, ("tini",): 1, ("dumb-init",): 1, ("watch",): 1,
 }  # fmt: skip
+WRAPPERS_OF: Mapping[str, list[tuple[str, ...]]] = {
+    program: [known for known in WRAPPERS if known[0] == program] for program, *_ in WRAPPERS
+}
 TASK_RUNNERS: Mapping[str, str] = {
     "make": "Makefile", "gmake": "Makefile", "just": "justfile", "task": "Taskfile.yml", "poe": "pyproject.toml",
     "tox": "tox.ini", "nox": "noxfile.py", "invoke": "tasks.py", "inv": "tasks.py", "doit": "dodo.py", "rake": "Rakefile",
@@ -73,31 +78,35 @@ class Repository:
     scripts: Mapping[str, tuple[str, ...]]  # console script -> units
     tests: tuple[str, ...]
     widened: frozenset[str] = frozenset()  # files that add folders to the places from which they import
+    in_order: Sequence[str] = ()
+    # What was found out: the files of a module seen from a folder, and the units that a command starts there.
     _found: dict[tuple[str, str, bool], list[str]] = field(default_factory=dict, compare=False, repr=False)
+    started: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     @classmethod
-    def of(cls, facts: Sequence[Fact]) -> Repository:
-        paths, tests, widened = [], [], set()
+    def of(cls, stated: Stated) -> Repository:
+        paths, tests = [], []
         units: dict[str, dict[str, None]] = defaultdict(dict)
         scripts: dict[str, dict[str, None]] = defaultdict(dict)
-        for fact in facts:
-            if fact.kind is Kind.FILE:
-                paths.append(fact.site.path)
-                if fact.zone is Zone.TEST and fact.site.path.lower().endswith((".py", ".r", ".ipynb")):
-                    tests.append(fact.site.path)
-            elif fact.kind is Kind.CALL and fact.name in WIDENING:
-                widened.add(fact.site.path)
-            for unit in values(fact.traits.get("unit")):
+        for fact in stated.of(Kind.FILE):
+            paths.append(fact.site.path)
+            if fact.zone is Zone.TEST and fact.site.path.lower().endswith((".py", ".r", ".ipynb")):
+                tests.append(fact.site.path)
+        for fact in stated.stating("unit"):
+            for unit in values(fact.traits["unit"]):
                 units[fact.site.path].setdefault(unit)
                 if fact.traits.get("system") == "console-script":
                     scripts[fact.name].setdefault(unit)
         suffixes: dict[str, list[str]] = defaultdict(list)
         modules: dict[str, list[str]] = defaultdict(list)
         for path in paths:
-            pure = PurePosixPath(path)
-            suffixes[pure.name].append(path)
-            if pure.suffix == ".py":
-                modules[pure.parent.name if pure.name == "__init__.py" else pure.stem].append(path)
+            folder, _, name = path.rpartition("/")
+            suffixes[name].append(path)
+            if name.endswith(".py"):
+                module = folder.rpartition("/")[2] if name == "__init__.py" else name.removesuffix(".py")
+                modules[module].append(path)
         return cls(
             frozenset(paths),
             {name: tuple(found) for name, found in suffixes.items()},
@@ -105,7 +114,8 @@ class Repository:
             {path: tuple(found) for path, found in units.items()},
             {name: tuple(found) for name, found in scripts.items()},
             tuple(sorted(tests)),
-            frozenset(widened),
+            frozenset(fact.site.path for fact in stated.of(Kind.CALL) if fact.name in WIDENING),
+            sorted(set(paths)),
         )
 
     def file(self, name: str, *folders: str) -> str | None:
@@ -167,10 +177,13 @@ class Repository:
                 yield package
             place = place.parent
 
-    def under(self, place: str) -> list[str]:
-        """All paths in a folder, at any depth."""
-        head = f"{place.rstrip('/')}/" if place and place != "." else ""
-        return [path for path in self.paths if path.startswith(head)]
+    def under(self, place: str) -> Sequence[str]:
+        """All paths in a folder, at any depth, in order."""
+        if not place or place == ".":
+            return self.in_order
+        head = f"{place.rstrip('/')}/"
+        at = bisect_left(self.in_order, head)
+        return list(takewhile(lambda path: path.startswith(head), islice(self.in_order, at, None)))
 
 
 def is_module_name(path: str, name: str) -> bool:
@@ -247,24 +260,31 @@ def _whole(path: str, repository: Repository) -> list[str]:
     return [path, *(unit for unit in repository.units.get(path, ()) if unit != path)]
 
 
-def targets_of_command(fact: Fact, repository: Repository) -> list[str]:
+def targets_of_command(fact: Fact, repository: Repository) -> tuple[str, ...]:
     """The units that a command starts."""
-    words = split(fact.name)
     here = tuple(dict.fromkeys((*values(fact.traits.get("directory")), _folder(fact.site.path), "")))
-    return list(dict.fromkeys(_targets(words, here, fact, repository, 0)))
+    found = repository.started.get((fact.name, here))
+    if found is None:
+        found = tuple(dict.fromkeys(_targets(split(fact.name), here, repository, 0)))
+        repository.started[fact.name, here] = found
+    return found
+
+
+QUOTING = re.compile(r"['\"\\]")
+PLAIN_WORD = re.compile(r"[^ \t\r\n]+")
 
 
 def split(command: str) -> list[str]:
     """The words of a command; text that no shell would take is split at spaces."""
+    if not QUOTING.search(command):
+        return PLAIN_WORD.findall(command)
     try:
         return shlex.split(command, comments=False)
     except ValueError:
         return command.split()
 
 
-def _targets(
-    words: list[str], here: tuple[str, ...], fact: Fact, repository: Repository, depth: int
-) -> Iterator[str]:
+def _targets(words: list[str], here: tuple[str, ...], repository: Repository, depth: int) -> Iterator[str]:
     if depth > 3:
         return
     if tasks := list(_named_tasks(words, here, repository)):
@@ -276,9 +296,9 @@ def _targets(
     if tasks := list(_named_tasks(words, here, repository)):
         yield from tasks
         return
-    program = PurePosixPath(words[0].replace("\\", "/")).name
+    program = _last_part(words[0].replace("\\", "/"))
     if " " in words[0]:  # bash -c "python train.py"
-        yield from _targets(split(words[0]), here, fact, repository, depth + 1)
+        yield from _targets(split(words[0]), here, repository, depth + 1)
         return
     rest = words[1:]
     if program in repository.scripts:
@@ -294,7 +314,7 @@ def _targets(
             "accelerate.commands.launch",
             "coverage",
         ):
-            yield from _targets(["python", *arguments], here, fact, repository, depth + 1)
+            yield from _targets(["python", *arguments], here, repository, depth + 1)
         elif module in (
             "mlflow",
             "dvc",
@@ -307,7 +327,7 @@ def _targets(
             "streamlit",
             "build",
         ):
-            yield from _targets([module, *arguments], here, fact, repository, depth + 1)
+            yield from _targets([module, *arguments], here, repository, depth + 1)
         else:
             for place in here:
                 if found := repository.module(f"{module}.__main__", f"{place}/x", [module]):
@@ -336,12 +356,10 @@ def _targets(
                 break
         return
     if program == "kedro" and rest[:1] == ["run"]:
-        yield from (
-            p for p in sorted(repository.paths) if p.endswith(("pipeline.py", "pipeline_registry.py"))
-        )
+        yield from (p for p in repository.in_order if p.endswith(("pipeline.py", "pipeline_registry.py")))
         return
     if program in ("docker", "podman", "docker-compose", "buildah", "nerdctl"):
-        yield from _containers(program, rest, here, fact, repository)
+        yield from _containers(program, rest, here, repository)
         return
     if program in ("terraform", "tofu", "terragrunt"):
         place = next((w.partition("=")[2] for w in rest if w.startswith("-chdir=")), "")
@@ -382,10 +400,9 @@ def _unwrap(words: list[str]) -> list[str]:
         if re.fullmatch(r"\w+=\S*", words[0]):
             words, changed = words[1:], True
             continue
-        head = PurePosixPath(words[0]).name
-        for known, count in WRAPPERS.items():
-            if head == known[0] and tuple(words[1 : len(known)]) == known[1:] and count:
-                words, changed = _without_options(words[count:]), True
+        for known in WRAPPERS_OF.get(_last_part(words[0]), ()):
+            if tuple(words[1 : len(known)]) == known[1:]:
+                words, changed = _without_options(words[WRAPPERS[known] :]), True
                 break
     return words
 
@@ -394,6 +411,10 @@ def _unwrap(words: list[str]) -> list[str]:
 VALUED = frozenset({"-n", "--name", "-p", "--prefix", "--with", "--extra", "--group", "--env-file", "-f", "--python", "--package",
                     "--project", "--directory", "--nproc_per_node", "--nnodes", "--num_processes", "--config_file", "--working-dir",
                     "--runtime-env", "--address", "--rdzv_backend", "--rdzv_endpoint", "--source", "--rcfile", "-c", "--from"})  # fmt: skip
+
+
+def _last_part(path: str) -> str:
+    return PurePosixPath(path).name if "/" in path or path == "." else path
 
 
 def _without_options(words: list[str]) -> list[str]:
@@ -478,7 +499,7 @@ def _named_tasks(words: list[str], here: tuple[str, ...], repository: Repository
         scripts = (
             path
             for place in wanted.folders
-            for path in sorted(repository.paths)
+            for path in repository.in_order
             if re.sub(r"\.\w+$", "", f"/{path}").endswith(f"/{place}/{names[0].replace(':', '/')}")
         )
         yield from list(units)[:1] or list(scripts)[:1]
@@ -508,7 +529,7 @@ def _stages(rest: list[str], here: tuple[str, ...], repository: Repository) -> I
 
 
 def _containers(
-    program: str, rest: list[str], here: tuple[str, ...], fact: Fact, repository: Repository
+    program: str, rest: list[str], here: tuple[str, ...], repository: Repository
 ) -> Iterator[str]:
     """What building, starting or composing containers runs."""
     words = [word for word in rest if word != "buildx"]
@@ -524,7 +545,7 @@ def _containers(
             if not files:
                 break
         if "run" in words or "exec" in words:
-            yield from _inside(words, here, fact, repository)
+            yield from _inside(words, here, repository)
         return
     if words[:1] == ["build"]:
         file = next((words[i + 1] for i, w in enumerate(words[:-1]) if w in ("-f", "--file")), "")
@@ -541,18 +562,18 @@ def _containers(
             yield path_found
         return
     if words[:1] == ["run"]:
-        yield from _inside(words[1:], here, fact, repository)
+        yield from _inside(words[1:], here, repository)
 
 
 # Programs by which the command of a container is told from the options and the image before it.
 RUNNERS = frozenset({"pytest", "py.test", "tox", "nox", "make", "just", "task", "poe", "bash", "sh", "dvc", "kedro", "Rscript"})  # fmt: skip
 
 
-def _inside(words: list[str], here: tuple[str, ...], fact: Fact, repository: Repository) -> Iterator[str]:
+def _inside(words: list[str], here: tuple[str, ...], repository: Repository) -> Iterator[str]:
     """What a container that is run with the project's files starts: a known program, else files that it names."""
     for at, word in enumerate(words):
         if word in RUNNERS or PYTHONS.match(word):
-            yield from _targets(words[at:], here, fact, repository, 1)
+            yield from _targets(words[at:], here, repository, 1)
             return
     yield from _named(words, here, repository)
 
@@ -567,13 +588,10 @@ def _manifests(rest: list[str], here: tuple[str, ...], repository: Repository) -
             if root in repository.paths:
                 yield from _whole(root, repository)
                 break
-            inside = [
-                p
-                for p in repository.under(root)
-                if root != "." and p.endswith((".yaml", ".yml", ".tpl", ".json"))
-            ]
+            within = repository.under(root) if root != "." else ()
+            inside = [path for path in within if path.endswith((".yaml", ".yml", ".tpl", ".json"))]
             if inside:
-                for path in sorted(inside):
+                for path in inside:
                     yield from _whole(path, repository)
                 break
 
