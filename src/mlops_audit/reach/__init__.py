@@ -72,19 +72,19 @@ class Reach:
         self._uncalled = uncalled(stated)
 
     def _add_import(self, fact: Fact) -> None:
-        module = values(fact.traits.get("module"))
-        for target in self._repository.module(fact.name, fact.site.path, module):
-            if target == fact.site.path:
-                continue
-            link = Link(fact.site, f"import {fact.name}")
-            self._imports[fact.site.path].setdefault(target)
-            name = fact.name.rpartition(".")[2] if module and fact.name != module[0] else ""
-            top = self._edges[_part(fact.site.path, _definition(fact))]
-            if name and not is_module_name(target, name):
-                top.setdefault(_part(target), Edge(_part(target), link))
-                top.setdefault(_part(target, name), Edge(_part(target, name), link))
-            else:
-                top.setdefault(target, Edge(target, link))
+        path, module = fact.site.path, values(fact.traits.get("module"))
+        targets = [target for target in self._repository.module(fact.name, path, module) if target != path]
+        if not targets:
+            return
+        self._imports[path].update(dict.fromkeys(targets))
+        link = Link(fact.site, f"import {fact.name}")
+        name = fact.name.rpartition(".")[2] if module and fact.name != module[0] else ""
+        top = self._edges[_part(path, _definition(fact))]
+        for target in targets:
+            whole = not name or is_module_name(target, name)
+            for unit in (target,) if whole else (_part(target), _part(target, name)):
+                if unit not in top:
+                    top[unit] = Edge(unit, link)
 
     def _add_automation(self, fact: Fact) -> None:
         unit = unit_of(fact)

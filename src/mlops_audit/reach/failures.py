@@ -159,10 +159,11 @@ def _is_absent(
     parts = module.split(".")
     if parts[0] not in packages or len(parts) < 2 or parts[-1].endswith(WRITTEN_BY_TOOLS) or "" in parts:
         return False
+    if repository.module(fact.name, fact.site.path, (module,)):
+        return False
     here = fact.site.path.rpartition("/")[0]
     roots = (place.rpartition("/")[0] for place in packages[parts[0]])
-    tops = [root for root in roots if root not in inner and _beside(root, here)]
-    if not tops or repository.module(fact.name, fact.site.path, (module,)):
+    if not any(root not in inner and _beside(root, here) for root in roots):
         return False
     tail = "/" + "/".join(parts)
     return not any(f"/{place}".endswith(tail) for place in packages.get(parts[-1], ()))

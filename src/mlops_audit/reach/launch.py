@@ -143,6 +143,8 @@ class Repository:
         """
         here, widened = _folder(importer), importer in self.widened
         for dotted in (name, *modules):
+            if dotted.rpartition(".")[2] not in self.modules:
+                continue
             found = self._found.get((dotted, here, widened))
             if found is None:
                 found = self._found[dotted, here, widened] = self._module(dotted, here, widened)
@@ -152,12 +154,14 @@ class Repository:
 
     def _module(self, dotted: str, here: str, widened: bool) -> list[str]:
         parts = dotted.split(".")
-        found = [p for p in self.modules.get(parts[-1], ()) if _is_module(p, parts)]
+        tail = dotted.replace(".", "/")
+        ends = (f"/{tail}.py", f"/{tail}/__init__.py")
+        found = [path for path in self.modules.get(parts[-1], ()) if f"/{path}".endswith(ends)]
         if len(parts) == 1 and not (widened and len(found) == 1):
             found = [p for p in found if _importable(_above(p, parts), here)]
         if not found:
             return []
-        path = min(found, key=lambda p: (-_common(p, here), len(p), p))
+        path = min(found, key=lambda p: (-_common(p, here), len(p), p)) if len(found) > 1 else found[0]
         return [path, *self._packages(path, len(parts))]
 
     def _script(self, name: str, importer: str) -> list[str]:
@@ -168,14 +172,14 @@ class Repository:
         return [path for path in found if path in self.paths][:1]
 
     def _packages(self, path: str, parts: int) -> Iterator[str]:
-        place = PurePosixPath(path).parent
+        place = _folder(path)
         if path.endswith("/__init__.py"):
-            place = place.parent
+            place = _folder(place)
         for _ in range(parts - 1):
-            package = (place / "__init__.py").as_posix()
+            package = f"{place}/__init__.py" if place else "__init__.py"
             if package in self.paths:
                 yield package
-            place = place.parent
+            place = _folder(place)
 
     def under(self, place: str) -> Sequence[str]:
         """All paths in a folder, at any depth, in order."""
@@ -196,11 +200,6 @@ def is_module_name(path: str, name: str) -> bool:
 
 def _folder(path: str) -> str:
     return path.rpartition("/")[0]
-
-
-def _is_module(path: str, parts: Sequence[str]) -> bool:
-    tail = "/".join(parts)
-    return f"/{path}".endswith((f"/{tail}.py", f"/{tail}/__init__.py"))
 
 
 def _above(path: str, parts: Sequence[str]) -> str:

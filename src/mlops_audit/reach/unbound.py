@@ -17,6 +17,8 @@ OPEN = re.compile(
     re.MULTILINE,
 )
 
+WORD = re.compile(r"\w+")
+
 
 def unbound(
     stated: Stated,
@@ -36,16 +38,16 @@ def unbound(
     for fact in stated.of(Kind.IMPORT):
         held[fact.site.path].add(fact.name.rpartition(".")[2])
     texts: dict[str, str | None] = {}
+    words: dict[str, set[str]] = {}
 
     def lacks(path: str, name: str) -> bool:
         if path.endswith("__init__.py") or name in held[path]:
             return False
         if path not in texts:
             texts[path] = text_of(path)
+            words[path] = set(WORD.findall(texts[path] or ""))
         text = texts[path]
-        return (
-            text is not None and re.search(rf"\b{re.escape(name)}\b", text) is None and not OPEN.search(text)
-        )
+        return text is not None and name not in words[path] and not OPEN.search(text)
 
     found = []
     for fact in filter(_is_asked, stated.of(Kind.IMPORT)):
