@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
 from mlops_audit.reach.failures import failures
-from mlops_audit.reach.launch import Repository, is_module_name, targets_of_command, targets_of_name
+from mlops_audit.reach.launch import targets_of_command, targets_of_name
 from mlops_audit.reach.needs import SCRIPT, STARTERS
+from mlops_audit.reach.places import Repository, is_module_name
 from mlops_audit.reach.stated import Stated
 from mlops_audit.reach.uncalled import uncalled
 from mlops_audit.reach.unloaded import unasked_alerts, unloaded

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from mlops_audit.facts import Fact, Kind, Site, Zone, values
-from mlops_audit.reach.launch import Repository, targets_of_name
+from mlops_audit.reach.launch import targets_of_name
+from mlops_audit.reach.places import Repository
 from mlops_audit.reach.stated import Stated
 from mlops_audit.reach.unbound import unbound
 from mlops_audit.reach.unbuildable import unbuildable

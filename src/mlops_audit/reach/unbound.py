@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 
 from mlops_audit.facts import Fact, Kind, Zone, values
-from mlops_audit.reach.launch import Repository
+from mlops_audit.reach.places import Repository
 from mlops_audit.reach.stated import Stated
 
 # Modules with these make names that their text does not show.
