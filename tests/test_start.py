@@ -8,11 +8,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mlops_audit.start import audited, question
+import mlops_audit
+from mlops_audit.answer import of_commit
+from mlops_audit.audit import audit
+from mlops_audit.question import Question, question
+from mlops_audit.report import FORMATS, NAMING_THE_COMMIT, render
+from mlops_audit.start import audited
 
 TRAIN = "import mlflow\nfrom sklearn.svm import SVC\n\nSVC().fit(x, y)\nmlflow.log_metric('r2', 1)\n"
 HEAVY = (
@@ -52,12 +58,18 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
-def asked(root: Path) -> bytes:
+def asked(root: Path) -> Question | None:
     return question(
         ["audit", str(root)],
         os.path.realpath(root),
         {"HOME": str(root.parent), "XDG_CONFIG_HOME": str(root.parent)},
     )
+
+
+def key(root: Path) -> bytes:
+    found = asked(root)
+    assert found is not None
+    return found.key
 
 
 def same_size_and_time(root: Path) -> None:
@@ -82,8 +94,8 @@ CHANGES: tuple[Callable[[Path], object], ...] = (
                   (root.parent / "mlops-audit/config.toml").write_text("")),
     lambda root: ((root / "new.py").write_text(""), git(root, "add", "new.py")),
     lambda root: git(root, "rm", "-q", "--cached", "README.md"),
-    lambda root: git(root, "commit", "-q", "--allow-empty", "-m", "another commit is named in the report"),
-    lambda root: git(root, "pack-refs", "--all"),
+    lambda root: (root / ".git/HEAD").write_text("ref: refs/heads/none\n"),
+    lambda root: git(root, "config", "core.worktree", ".."),
     lambda root: git(root, "update-index", "--skip-worktree", "README.md"),
 )  # fmt: skip
 
@@ -92,24 +104,43 @@ CHANGES: tuple[Callable[[Path], object], ...] = (
 def test_whatever_an_audit_could_see_makes_another_question(
     project: Path, change: Callable[[Path], object]
 ) -> None:
-    before = asked(project)
-    assert before
-    assert asked(project) == before
+    before = key(project)
+    assert key(project) == before
     change(project)
-    assert asked(project) != before
+    assert key(project) != before
 
 
-def test_what_git_does_not_track_makes_no_other_question(project: Path) -> None:
-    before = asked(project)
-    (project / "untracked.py").write_text("import wandb\n")
-    assert asked(project) == before
+UNSEEN: tuple[Callable[[Path], object], ...] = (
+    lambda root: (root / "untracked.py").write_text("import wandb\n"),
+    lambda root: os.utime(root / "src/train.py"),
+    lambda root: (os.utime(root / "src/train.py"), git(root, "add", "-A")),
+    lambda root: git(root, "update-index", "--index-version", "4"),
+    lambda root: git(root, "commit", "-q", "--allow-empty", "-m", "another commit"),
+    lambda root: git(root, "pack-refs", "--all"),
+    lambda root: git(root, "checkout", "-q", "--detach"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("change", UNSEEN)
+def test_what_no_audit_sees_but_the_name_of_the_commit_makes_no_other_question(
+    project: Path, change: Callable[[Path], object]
+) -> None:
+    before = key(project)
+    change(project)
+    assert key(project) == before
+    found, head = (
+        asked(project),
+        subprocess.run(["git", "-C", project, "rev-parse", "HEAD"], capture_output=True),
+    )
+    assert found is not None
+    assert found.commit == head.stdout.decode().strip()
 
 
 @pytest.mark.parametrize("folder", ["src", ".git"])
 def test_a_folder_that_is_a_link_takes_a_closer_look(project: Path, folder: str) -> None:
     (project / folder).rename(project.parent / "elsewhere")
     (project / folder).symlink_to(project.parent / "elsewhere")
-    assert asked(project) == b""
+    assert asked(project) is None
 
 
 @pytest.mark.parametrize(
@@ -140,6 +171,7 @@ def run(project: Path, *words: str, heavy: tuple[str, ...] = ()) -> tuple[bytes,
         "PATH": os.environ["PATH"],
         "HOME": str(project.parent),
         "XDG_CACHE_HOME": str(project.parent / "kept"),
+        "PYTHONPATH": str(Path(mlops_audit.__file__).parent.parent),
     }
     ran = subprocess.run(
         [sys.executable, "-c", before + script, *words],
@@ -162,6 +194,24 @@ def test_a_second_audit_says_the_same_with_next_to_nothing_imported(project: Pat
     changed = run(project, *words)
     assert changed != first
     assert run(project, *words, "--no-cache") == changed
+
+
+@pytest.mark.parametrize("format", [format for format in FORMATS if format != "github"])
+def test_after_a_commit_the_same_answer_names_it(project: Path, format: str) -> None:
+    words = ("audit", str(project), "--format", format)
+    first = run(project, *words)
+    git(project, "commit", "-q", "--allow-empty", "-m", "another")
+    after = run(project, *words, heavy=HEAVY)
+    assert (after == first) is (format not in NAMING_THE_COMMIT)
+    assert run(project, *words, "--no-cache") == after
+
+
+@pytest.mark.parametrize("width", range(40, 130, 7))
+def test_no_terminal_is_too_narrow_for_another_commit(project: Path, width: int) -> None:
+    found = audit(project)
+    one, other = [render(replace(found, commit=id * 40), "terminal", width=width) for id in "ab"]
+    assert one != other
+    assert of_commit(one, "a" * 40, "b" * 40) == other
 
 
 def test_an_answer_that_a_baseline_could_change_is_not_kept(project: Path) -> None:

@@ -186,7 +186,7 @@ def _number(data: bytes) -> int:
     return int.from_bytes(data[:4], "big")
 
 
-def opened(place: str) -> int:
+def opened(place: str | bytes) -> int:
     """A handle on a file that follows no link and waits for no pipe. Raises OSError."""
     flags = ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY")
     return os.open(place, os.O_RDONLY | sum(getattr(os, flag, 0) for flag in flags))

@@ -7,14 +7,14 @@ import struct
 TYPE_CHECKING = False  # type checkers take it for true; `typing` itself is not needed here
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
 
     # path, mode, id of the blob, left out by a sparse checkout, stamp
-    Row = tuple[bytes, int, str, bool, tuple[int, ...]]
+    Row = tuple[bytes, int, bytes, bool, tuple[int, ...]]
 
 MAX_ENTRIES = 200_000
 
-_FIXED = struct.Struct(">10I")
+SECOND = 1_000_000_000  # nanoseconds
+LOW = 0xFFFFFFFF  # the bits that the index keeps of an inode and of a size
 
 
 class DamagedIndex(ValueError):
@@ -25,30 +25,32 @@ class OtherIndex(ValueError):
     """An index that only git reads: split in two files, or sparse."""
 
 
-def entries(data: bytes, id_bytes: int = 20, written: int = 0) -> Iterator[Row]:
+def entries(data: bytes, id_bytes: int = 20, written: int = 0) -> list[Row]:
     """The entries of an index of version 2, 3 or 4, in its order.
 
     `written` is when the index was, in nanoseconds: a file modified no sooner may have changed since git looked at it, and
-    its stamp is (). A stamp is when a file was changed and modified (seconds and nanoseconds each), its inode and its size,
-    each in 32 bits.
+    its stamp is (). A stamp is when a file was changed and modified (in nanoseconds), its inode and its size.
     """
     if len(data) < 12 or data[:4] != b"DIRC":
         raise DamagedIndex("the index is damaged")
     version, count = struct.unpack(">II", data[4:12])
     if version not in (2, 3, 4) or count > MAX_ENTRIES * 5:
         raise DamagedIndex(f"an index of version {version} with {count} entries cannot be read")
+    found: list[Row] = []
     at, path = 12, b""
-    fixed = 40 + id_bytes
+    fixed = 40 + id_bytes + 2
+    last = len(data) - fixed
+    unpacked = struct.Struct(f">4I4xII8xI{id_bytes}sH").unpack_from
     for _ in range(count):
-        if at + fixed + 2 > len(data):
+        if at > last:
             raise DamagedIndex("the index is damaged")
-        changed, changed_ns, modified, modified_ns, _, inode, mode, _, _, size = _FIXED.unpack_from(data, at)
-        settled = changed and inode and modified * 1_000_000_000 + modified_ns < written
-        stamp = (changed, changed_ns, modified, modified_ns, inode, size) if settled else ()
-        blob = data[at + 40 : at + fixed].hex()
-        more = data[at + fixed] & 0x40 and version >= 3
-        left_out = bool(more and at + fixed + 4 <= len(data) and data[at + fixed + 2] & 0x40)  # skip-worktree
-        start = at + fixed + 2 + (2 if more else 0)
+        changed, changed_ns, modified, modified_ns, inode, mode, size, blob, flags = unpacked(data, at)
+        modified = modified * SECOND + modified_ns
+        settled = changed and inode and modified < written
+        start, left_out = at + fixed, False
+        if flags & 0x4000 and version >= 3:
+            left_out = start < len(data) and data[start] & 0x40 != 0  # skip-worktree
+            start += 2
         if version == 4:
             strip, start = _varint(data, start)
             end = data.find(b"\0", start)
@@ -62,17 +64,16 @@ def entries(data: bytes, id_bytes: int = 20, written: int = 0) -> Iterator[Row]:
             raise DamagedIndex("the index is damaged")
         if mode & 0o170000 == 0o040000:
             raise OtherIndex("a sparse index")
-        yield path, mode, blob, left_out, stamp
+        stamp = (changed * SECOND + changed_ns, modified, inode, size) if settled else ()
+        found.append((path, mode, blob, left_out, stamp))
     if _is_split(data, at, id_bytes):
         raise OtherIndex("a split index")
+    return found
 
 
 def stamp_of(state: os.stat_result) -> tuple[int, ...]:
     """The stamp of a file as it is now."""
-    changed, changed_ns = divmod(state.st_ctime_ns, 1_000_000_000)
-    modified, modified_ns = divmod(state.st_mtime_ns, 1_000_000_000)
-    parts = (changed, changed_ns, modified, modified_ns, state.st_ino, state.st_size)
-    return tuple([part & 0xFFFFFFFF for part in parts])
+    return state.st_ctime_ns, state.st_mtime_ns, state.st_ino & LOW, state.st_size & LOW
 
 
 def _is_split(data: bytes, at: int, id_bytes: int) -> bool:

@@ -36,6 +36,7 @@ SCHEMA_VERSION = "1.0"
 FORMATS = (
     "terminal", "markdown", "json", "sarif", "html", "junit", "gitlab", "github", "badge", "badge-json", "csv",
 )  # fmt: skip
+NAMING_THE_COMMIT = ("terminal", "markdown", "json", "html")  # that an answer can be kept for another commit
 PER_SIGNAL, PER_ASPECT = 5, 20  # pieces of evidence that a report shows
 UNREAD = 5  # files that an aspect names as not read
 

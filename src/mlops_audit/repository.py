@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mlops_audit import index
+from mlops_audit import head, index
 from mlops_audit.index import MAX_ENTRIES
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Entry:
     """A tracked path with its mode and the id of its blob (hexadecimal).
 
     `left_out` is set where a sparse checkout leaves it out of the work tree. `stamp` is what the file's state was when
-    git compared it with the blob (changed, modified: seconds and nanoseconds each; inode; size), () where not known.
+    git compared it with the blob (index.entries), () where not known.
     """
 
     path: str
@@ -121,22 +121,7 @@ class Repository:
 
     def head(self) -> str:
         """The id of the commit that HEAD names, "" before the first commit."""
-        word = _small_text(self.folder / "HEAD").strip()
-        for _ in range(5):
-            if re.fullmatch(r"[0-9a-f]{40,64}", word):
-                return word
-            name = word.removeprefix("ref:").strip()
-            if not re.fullmatch(r"refs/[^\0\n]+", name) or ".." in name:
-                return ""
-            word = _small_text(self.common / name).strip() or self._packed(name)
-        return ""
-
-    def _packed(self, name: str) -> str:
-        for line in _small_text(self.common / "packed-refs", 50_000_000).split("\n"):
-            commit, _, ref = line.partition(" ")
-            if ref == name:
-                return commit
-        return ""
+        return head.commit(str(self.folder), str(self.common))
 
     @property
     def shallow(self) -> bool:
@@ -156,7 +141,7 @@ class Repository:
             raise RepositoryError(f"the index cannot be read: {error.strerror}") from error
         try:
             found = [
-                Entry(os.fsdecode(path), mode, blob_id, left_out, stamp)
+                Entry(os.fsdecode(path), mode, blob_id.hex(), left_out, stamp)
                 for path, mode, blob_id, left_out, stamp in index.entries(
                     data, 32 if self._sha256() else 20, written
                 )

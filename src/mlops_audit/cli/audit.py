@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +118,7 @@ def audit(
     from mlops_audit.changes.baseline import BaselineError
     from mlops_audit.config import OWN_FILE, SHARED_FILE, Config, ConfigError
     from mlops_audit.projects import NoProject
-    from mlops_audit.report import render
+    from mlops_audit.report import NAMING_THE_COMMIT, render
     from mlops_audit.repository import RepositoryError
     from mlops_audit.rules import RuleError
 
@@ -160,7 +161,9 @@ def audit(
         if not quiet:
             say(f"wrote {kind} to {target}")
     look = {"color": colored(color), "width": width(), "unicode": unicode(), "trend": way}
-    write(render(report, format, **look), utf8=format != "terminal")  # type: ignore[arg-type]
+    commit = report.commit if format in NAMING_THE_COMMIT else ""
+    text = render(replace(report, commit=ANSWER.stand_in) if commit else report, format, **look)  # type: ignore[arg-type]
+    write(text, utf8=format != "terminal", commit=commit)
     if format == "github":
         _write_job_summary(report)
     unknown = [finding.aspect.id for finding in report.findings if finding.verdict == "unknown"]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlops_audit.answer import of_commit
 from mlops_audit.cli.words import Misuse
 
 PROGRAM = "mlops-audit"
@@ -15,11 +16,16 @@ PROGRAM = "mlops-audit"
 
 @dataclass(slots=True)
 class Answer:
-    """What this process has said so far, and whether it would say the same again to the same question."""
+    """What this process has said so far, and whether it would say the same again to the same question.
+
+    Where the commit is named, `said` has a stand-in that no repository can hold: what is said of one commit is said of
+    every other one with the same files.
+    """
 
     said: bytearray = field(default_factory=bytearray)
     told: list[str] = field(default_factory=list)
     lasting: bool = False
+    stand_in: str = field(default_factory=lambda: os.urandom(20).hex())
 
 
 ANSWER = Answer()
@@ -34,11 +40,16 @@ def say(text: str) -> None:
         sys.stderr.write(ANSWER.told[-1])
 
 
-def write(text: str, utf8: bool = False) -> None:
-    """Text on stdout: as UTF-8 for machines, else in the terminal's encoding. A closed pipe is no error."""
+def write(text: str, utf8: bool = False, commit: str = "") -> None:
+    """Text on stdout: as UTF-8 for machines, else in the terminal's encoding. A closed pipe is no error.
+
+    It may have the stand-in where it names the commit.
+    """
     encoding = "utf-8" if utf8 else sys.stdout.encoding or "utf-8"
+    ANSWER.said += text.encode(encoding, "backslashreplace")
+    if commit:
+        text = of_commit(text, ANSWER.stand_in, commit)
     data = text.encode(encoding, "backslashreplace")
-    ANSWER.said += data
     try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
 from mlops_audit.reach.failures import failures
-from mlops_audit.reach.launch import Repository, is_module_name, targets_of_command, targets_of_name
+from mlops_audit.reach.launch import targets_of_command, targets_of_name
 from mlops_audit.reach.needs import SCRIPT, STARTERS
+from mlops_audit.reach.places import Repository, is_module_name
+from mlops_audit.reach.stated import Stated
 from mlops_audit.reach.uncalled import uncalled
 from mlops_audit.reach.unloaded import unasked_alerts, unloaded
 from mlops_audit.reach.unset import unset
@@ -29,6 +31,14 @@ class Edge:
     masked: bool = False  # whether a failure of what it runs is swallowed there
 
 
+@dataclass(slots=True)
+class Inside:
+    """The top-level definitions of a file, and pairs of them of which the first names the second."""
+
+    defined: dict[str, None] = field(default_factory=dict)
+    naming: tuple[str, ...] = ()
+
+
 class Reach:
     """The graph of units (files and named pieces of automation) and what runs what.
 
@@ -40,9 +50,10 @@ class Reach:
     def __init__(
         self, facts: Sequence[Fact], text_of: Callable[[str], str | None] = lambda path: None
     ) -> None:
-        self._repository = Repository.of(facts)
-        self.failures = failures(facts, self._repository, text_of)
-        self._imports: dict[str, dict[str, Edge]] = defaultdict(dict)
+        stated = Stated(facts)
+        self._repository = Repository.of(stated)
+        self.failures = failures(stated, self._repository, text_of)
+        self._imports: dict[str, dict[str, None]] = defaultdict(dict)
         self._edges: dict[str, dict[str, Edge]] = defaultdict(dict)
         self._systems: dict[str, set[str]] = defaultdict(set)
         self._triggers: dict[str, set[str]] = defaultdict(set)
@@ -53,52 +64,31 @@ class Reach:
                 self._add_import(fact)
             elif fact.kind in AUTOMATION and "dead" not in fact.traits and not self.failures.holds(fact):
                 self._add_automation(fact)
-        self._add_definitions(facts)
-        self._add_named_scripts(facts)
+        self._insides = _insides(stated)
+        self._scripts = self._named_scripts(stated)
         self._tests = frozenset(fact.site.path for fact in facts if fact.zone is Zone.TEST)
         self._foreign = frozenset(fact.site.path for fact in facts if fact.zone is Zone.FOREIGN)
         self._reached = self._walk()
         run = frozenset(_path(unit) for unit in self._reached) - self._tests
-        imports = {
-            path: tuple(edges) for path, edges in self._imports.items() if path not in self.failures.files
-        }
-        self._unused = unused(facts, imports, run) | unloaded(facts) | unasked_alerts(facts)
-        self._uncalled = uncalled(facts)
-        self._unset = unset(facts)
+        imports = {path: used for path, used in self._imports.items() if path not in self.failures.files}
+        self._unused = unused(stated, imports, run) | unloaded(stated) | unasked_alerts(stated)
+        self._uncalled = uncalled(stated)
+        self._unset = unset(stated)
 
     def _add_import(self, fact: Fact) -> None:
-        module = values(fact.traits.get("module"))
-        for target in self._repository.module(fact.name, fact.site.path, module):
-            if target == fact.site.path:
-                continue
-            link = Link(fact.site, f"import {fact.name}")
-            self._imports[fact.site.path].setdefault(target, Edge(target, link))
-            name = fact.name.rpartition(".")[2] if module and fact.name != module[0] else ""
-            top = self._edges[_part(fact.site.path, _definition(fact))]
-            if name and not is_module_name(target, name):
-                top.setdefault(_part(target), Edge(_part(target), link))
-                top.setdefault(_part(target, name), Edge(_part(target, name), link))
-            else:
-                top.setdefault(target, Edge(target, link))
-
-    def _add_definitions(self, facts: Sequence[Fact]) -> None:
-        """Inside a file: the whole runs its top level and every definition; a definition runs those that it names."""
-        defined: dict[str, dict[str, None]] = defaultdict(dict)
-        importing: dict[str, None] = {}
-        for fact in facts:
-            if fact.kind is Kind.DEFINITION:
-                defined[fact.site.path][fact.name.partition(".")[0]] = None
-            elif fact.kind is Kind.IMPORT:
-                importing[fact.site.path] = None
-        inside = {f.site.path: values(f.traits.get("inside")) for f in facts if f.kind is Kind.FILE}
-        for path in dict.fromkeys([*defined, *importing]):
-            here = Link(Site(path), "")
-            self._edges[path].setdefault(_part(path), Edge(_part(path), here))
-            for name in defined[path]:
-                self._edges[path].setdefault(_part(path, name), Edge(_part(path, name), here))
-            for pair in inside.get(path, ()):
-                name, _, other = pair.partition("\n")
-                self._edges[_part(path, name)].setdefault(_part(path, other), Edge(_part(path, other), here))
+        path, module = fact.site.path, values(fact.traits.get("module"))
+        targets = [target for target in self._repository.module(fact.name, path, module) if target != path]
+        if not targets:
+            return
+        self._imports[path].update(dict.fromkeys(targets))
+        link = Link(fact.site, f"import {fact.name}")
+        name = fact.name.rpartition(".")[2] if module and fact.name != module[0] else ""
+        top = self._edges[_part(path, _definition(fact))]
+        for target in targets:
+            whole = not name or is_module_name(target, name)
+            for unit in (target,) if whole else (_part(target), _part(target, name)):
+                if unit not in top:
+                    top[unit] = Edge(unit, link)
 
     def _add_automation(self, fact: Fact) -> None:
         unit = unit_of(fact)
@@ -121,13 +111,15 @@ class Reach:
             self._systems[unit].add(system)
             self._triggers[unit].update(starts)
 
-    def _add_named_scripts(self, facts: Sequence[Fact]) -> None:
-        """Scripts that a program names in a text and starts by a command that it puts together itself."""
-        starters = {fact.site.path for fact in facts if fact.kind is Kind.CALL and fact.name in STARTERS}
-        for fact in facts:
-            if fact.kind is Kind.STRING and fact.site.path in starters and SCRIPT.fullmatch(fact.name):
+    def _named_scripts(self, stated: Stated) -> dict[str, list[tuple[str, Fact]]]:
+        """By file: scripts that a program names in a text and starts by a command that it puts together itself."""
+        starters = {fact.site.path for fact in stated.of(Kind.CALL) if fact.name in STARTERS}
+        found: dict[str, list[tuple[str, Fact]]] = defaultdict(list)
+        for fact in stated.of(Kind.STRING):
+            if fact.site.path in starters and SCRIPT.fullmatch(fact.name):
                 for target in targets_of_name(fact.name, fact, self._repository):
-                    self._connect(fact.site.path, target, fact, fact.name)
+                    found[fact.site.path].append((target, fact))
+        return found
 
     def _connect(self, unit: str, target: str, fact: Fact, what: str) -> None:
         if unit == fact.site.path and "function" in fact.traits:
@@ -139,80 +131,121 @@ class Reach:
             if known is None or (known.masked and not masked):
                 self._edges[unit][target] = Edge(target, link, masked)
 
+    def _edges_from(self, unit: str) -> Mapping[str, Edge]:
+        """What a unit runs. How the inside of a file hangs together is found out when something comes to that file."""
+        path = unit.partition("\0")[0]
+        inside = self._insides.pop(path, None)
+        if inside is not None:
+            self._add_definitions(path, inside)
+        for target, fact in self._scripts.pop(path, ()):
+            self._connect(path, target, fact, fact.name)
+        return self._edges.get(unit, {})
+
+    def _add_definitions(self, path: str, inside: Inside) -> None:
+        """Inside a file: the whole runs its top level and every definition; a definition runs those that it names."""
+        here = Link(Site(path), "")
+        for name in ("", *inside.defined):
+            self._edges[path].setdefault(_part(path, name), Edge(_part(path, name), here))
+        for pair in inside.naming:
+            name, _, other = pair.partition("\n")
+            self._edges[_part(path, name)].setdefault(_part(path, other), Edge(_part(path, other), here))
+
     def _walk(self) -> dict[str, Reached]:
         """What every unit is reached by: the chain of the strongest, then shortest, way and the union of all ways."""
-        systems: dict[str, set[str]] = defaultdict(set)
-        triggers: dict[str, set[str]] = defaultdict(set)
         chains: dict[str, tuple[Link, ...]] = {}
-        ranked = sorted(self._roots, key=lambda root: (_rank(self._triggers[root]), root))
-        best_rank: dict[str, int] = {}
-        for root in ranked:
-            rank = _rank(self._triggers[root])
+        best: dict[str, tuple[int, int]] = {}  # the rank and the length of a unit's chain
+        ranks = {root: _rank(self._triggers[root]) for root in self._roots}
+        followed: dict[str, list[Edge]] = {}
+        for root in sorted(self._roots, key=lambda root: (ranks[root], root)):
+            rank = ranks[root]
             parents: dict[str, tuple[str, Link] | None] = {root: None}
+            lengths = {root: 0}
             queue = deque([root])
             while queue:
                 unit = queue.popleft()
-                systems[unit] |= self._systems[root]
-                triggers[unit] |= self._triggers[root]
-                chain = _chain(unit, parents)
-                if unit not in chains or (best_rank[unit] == rank and len(chain) < len(chains[unit])):
-                    chains[unit], best_rank[unit] = chain, rank
-                tests = _path(unit) in self._tests  # a test that calls training does not make it a pipeline
-                for target, edge in self._edges.get(unit, {}).items():
-                    if target not in parents and not (tests and _path(target) not in self._tests):
-                        parents[target] = (unit, edge.link)
-                        queue.append(target)
-        heeded = self._heeded()
+                length = lengths[unit]
+                if unit not in best or (rank, length) < best[unit]:
+                    best[unit] = rank, length
+                    chains[unit] = _chain(unit, parents)
+                if unit not in followed:
+                    followed[unit] = self._followed(unit)
+                for edge in followed[unit]:
+                    if edge.target not in parents:
+                        parents[edge.target] = (unit, edge.link)
+                        lengths[edge.target] = length + bool(edge.link.runs)
+                        queue.append(edge.target)
+        systems = self._handed_on(self._systems, followed.__getitem__)
+        triggers = self._handed_on(self._triggers, followed.__getitem__)
+        heeded = self._handed_on(
+            self._triggers, lambda unit: [edge for edge in self._edges_from(unit).values() if not edge.masked]
+        )
         return {
-            u: Reached(
-                chains[u],
-                frozenset(systems[u]),
-                frozenset(triggers[u]),
-                u not in heeded,
-                frozenset(heeded.get(u, ())),
+            unit: Reached(
+                chain, systems[unit], triggers[unit], unit not in heeded, heeded.get(unit, frozenset())
             )
-            for u in chains
+            for unit, chain in chains.items()
         }
 
-    def _heeded(self) -> dict[str, set[str]]:
-        """The units that some way runs without swallowing their failure, with the triggers of those ways."""
-        heeded: dict[str, set[str]] = {}
+    def _followed(self, unit: str) -> list[Edge]:
+        """What a unit leads on to: a test that calls training does not make it a pipeline."""
+        edges = self._edges_from(unit).values()
+        if _path(unit) in self._tests:
+            return [edge for edge in edges if _path(edge.target) in self._tests]
+        return list(edges)
+
+    def _handed_on(
+        self, told: Mapping[str, set[str]], followed: Callable[[str], Iterable[Edge]]
+    ) -> dict[str, frozenset[str]]:
+        """What is told of roots, for every unit that they run: the union of all ways."""
+        alike: dict[frozenset[str], list[str]] = defaultdict(list)
         for root in self._roots:
-            seen, stack = {root}, [root]
+            alike[frozenset(told[root])].append(root)
+        found: dict[str, frozenset[str]] = {}
+        for words, roots in alike.items():
+            seen, stack = set(roots), roots
             while stack:
                 unit = stack.pop()
-                heeded.setdefault(unit, set()).update(self._triggers[root])
-                for target, edge in self._edges.get(unit, {}).items():
-                    if not edge.masked and target not in seen:
-                        seen.add(target)
-                        stack.append(target)
-        return heeded
+                found[unit] = found.get(unit, words) | words
+                for edge in followed(unit):
+                    if edge.target not in seen:
+                        seen.add(edge.target)
+                        stack.append(edge.target)
+        return found
 
     def lend(self, facts: Iterable[Fact]) -> list[Fact]:
         """The facts, each with the chain, systems and triggers that run it; those of code that fails are dead,
         and those of modules that nothing uses, or of configuration that nothing loads, are unused."""
-        lent = []
-        for fact in facts:
-            path, traits = fact.site.path, fact.traits
-            unit = unit_of(fact)
-            reached = self._reached.get(unit)
-            if reached is None and unit == path:
-                reached = self._reached.get(_part(unit, _definition(fact)))
-            if fact.kind is not Kind.FILE:
-                if "dead" not in traits and (
-                    self.failures.holds(fact) or (fact.site, fact.name) in self._vain
-                ):
-                    traits = {**traits, "dead": "yes"}
-                if path in self._unused:
-                    traits = {**traits, "unused": "yes"}
-                if fact.kind is Kind.DEFINITION and fact.site in self._uncalled:
-                    traits = {**traits, "uncalled": "yes"}
-                if fact.kind is Kind.CALL and fact.site in self._unset:
-                    traits = {**traits, "unset": "yes"}
-            if reached is not None or traits is not fact.traits:
-                fact = Fact(fact.kind, fact.name, fact.site, traits, fact.zone, reached or fact.reached)
-            lent.append(fact)
-        return lent
+        units = {unit.partition("\0")[0] for unit in self._reached}
+        told = {
+            *units,
+            *(unit.rpartition("#")[0] for unit in units),
+            *self._unused,
+            *(site.path for site in (*self._uncalled, *self._unset)),
+            *(site.path for site, _ in self._vain),
+            *self.failures.paths,
+        }
+        return [
+            self._lent(fact) if fact.site.path in told or "unit" in fact.traits else fact for fact in facts
+        ]
+
+    def _lent(self, fact: Fact) -> Fact:
+        path, traits = fact.site.path, fact.traits
+        unit = unit_of(fact)
+        reached = self._reached.get(unit)
+        if reached is None and unit == path:
+            reached = self._reached.get(_part(unit, _definition(fact)))
+        if fact.kind is not Kind.FILE:
+            if "dead" not in traits and (self.failures.holds(fact) or (fact.site, fact.name) in self._vain):
+                traits = {**traits, "dead": "yes"}
+            if path in self._unused:
+                traits = {**traits, "unused": "yes"}
+            if fact.kind is Kind.DEFINITION and fact.site in self._uncalled:
+                traits = {**traits, "uncalled": "yes"}
+            if fact.kind is Kind.CALL and fact.site in self._unset:
+                traits = {**traits, "unset": "yes"}
+        if reached is None and traits is fact.traits:
+            return fact
+        return Fact(fact.kind, fact.name, fact.site, traits, fact.zone, reached or fact.reached)
 
     def sides(self, training: Iterable[str], serving: Iterable[str]) -> Mapping[str, str]:
         """For each file whether it belongs to the training side, the serving side, or `both`, by imports."""
@@ -242,6 +275,9 @@ class Reach:
     def _used_by(self, path: str) -> set[str]:
         """What a file imports or starts; a test is given what its folder's conftest.py prepares."""
         used = {*self._imports.get(path, ()), *map(_path, self._edges.get(path, ()))}
+        used.update(
+            _path(target) for target, fact in self._scripts.get(path, ()) if "function" not in fact.traits
+        )
         if path in self._tests:
             above = [path[:at] for at, sign in enumerate(path) if sign == "/"]
             used.update(
@@ -258,6 +294,19 @@ class Reach:
                     seen.add(target)
                     stack.append(target)
         return seen
+
+
+def _insides(stated: Stated) -> dict[str, Inside]:
+    """By file, where it defines or imports anything."""
+    found: dict[str, Inside] = defaultdict(Inside)
+    for fact in stated.of(Kind.DEFINITION):
+        found[fact.site.path].defined.setdefault(fact.name.partition(".")[0])
+    for fact in stated.of(Kind.IMPORT):
+        found[fact.site.path]
+    for fact in stated.of(Kind.FILE):
+        if "inside" in fact.traits and fact.site.path in found:
+            found[fact.site.path].naming = values(fact.traits["inside"])
+    return found
 
 
 def unit_of(fact: Fact) -> str:

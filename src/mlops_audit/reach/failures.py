@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from mlops_audit.facts import Fact, Kind, Site, Zone, values
-from mlops_audit.reach.launch import Repository, targets_of_name
+from mlops_audit.reach.launch import targets_of_name
+from mlops_audit.reach.places import Repository
+from mlops_audit.reach.stated import Stated
 from mlops_audit.reach.unbound import unbound
 from mlops_audit.reach.unbuildable import unbuildable
 from mlops_audit.reach.unbundled import left_out
@@ -24,6 +26,8 @@ TOOLS = frozenset({
 # Modules that tools write when they are installed or built, and so are rarely tracked.
 WRITTEN_BY_TOOLS = ("_pb2", "_pb2_grpc", "_version", "version", "__version__", "_generated", "_rc", "_ui")
 
+EXPECTED = frozenset({"dead", "optional"})  # traits of imports that may fail
+
 
 @dataclass(frozen=True, slots=True)
 class Failures:
@@ -39,6 +43,13 @@ class Failures:
     deployments: frozenset[Site] = frozenset()
     unbound: tuple[Fact, ...] = ()
 
+    @property
+    def paths(self) -> frozenset[str]:
+        """The files in which anything fails."""
+        return self.files.union(
+            (path for path, _ in self.functions), (site.path for site in self.deployments)
+        )
+
     def holds(self, fact: Fact) -> bool:
         """Whether a fact stands in code that fails."""
         if fact.site.path in self.files or (fact.kind is Kind.PIPELINE and fact.site in self.deployments):
@@ -49,7 +60,7 @@ class Failures:
 
 
 def failures(
-    facts: Sequence[Fact], repository: Repository, text_of: Callable[[str], str | None] = lambda path: None
+    stated: Stated, repository: Repository, text_of: Callable[[str], str | None] = lambda path: None
 ) -> Failures:
     """What fails because it imports a module that the project itself should hold and does not, or never installs.
 
@@ -59,44 +70,43 @@ def failures(
     imports a failing file at its top fails with it.
     """
     packages = _packages(repository.paths)
-    inner = _inner_packages(facts, repository.paths)
-    tools = _tools_beside_folders(facts, repository.paths)
+    inner = _inner_packages(stated, repository.paths)
+    tools = _tools_beside_folders(stated, repository.paths)
     failing = [
         fact
-        for fact in facts
-        if fact.kind is Kind.IMPORT
-        and fact.zone in (Zone.SOURCE, Zone.TEST)
+        for fact in stated.of(Kind.IMPORT)
+        if fact.zone in (Zone.SOURCE, Zone.TEST)
         and fact.site.path.endswith(".py")
-        and not {"dead", "optional"} & set(fact.traits)
+        and EXPECTED.isdisjoint(fact.traits)
         and fact.name.partition(".")[0] not in tools
         and _is_absent(fact, packages, inner, repository)
     ]
-    failing += uninstalled(facts)
-    failing += unprovided(facts, repository)
-    nameless = unbound(facts, repository, inner, text_of)
+    failing += uninstalled(stated)
+    failing += unprovided(stated, repository)
+    nameless = unbound(stated, repository, inner, text_of)
     files = {fact.site.path for fact in (*failing, *nameless) if "function" not in fact.traits}
     functions = frozenset(
         (fact.site.path, name)
-        for fact in (*failing, *nameless, *unmade(facts, repository.paths))
+        for fact in (*failing, *nameless, *unmade(stated, repository.paths))
         for name in values(fact.traits.get("function"))
     )
     return Failures(
-        _with_importers(files, facts, repository) | left_out(facts) | unbuildable(facts),
+        _with_importers(files, stated, repository) | left_out(stated) | unbuildable(stated),
         functions,
         tuple(failing),
-        _misfits(facts, repository),
+        _misfits(stated, repository),
         tuple(nameless),
     )
 
 
-def _misfits(facts: Sequence[Fact], repository: Repository) -> frozenset[Site]:
+def _misfits(stated: Stated, repository: Repository) -> frozenset[Site]:
     """Deployments that pass a parameter which the function they run does not take."""
-    asked = [fact for fact in facts if fact.kind is Kind.PIPELINE and "passes" in fact.traits]
+    asked = [fact for fact in stated.of(Kind.PIPELINE) if "passes" in fact.traits]
     if not asked:
         return frozenset()
     taken: dict[tuple[str, str], set[str]] = {}
-    for fact in facts:
-        if fact.kind is Kind.DEFINITION and fact.traits.get("form") == "function":
+    for fact in stated.of(Kind.DEFINITION):
+        if fact.traits.get("form") == "function":
             taken[fact.site.path, fact.name] = set(values(fact.traits.get("parameters")))
     found = set()
     for fact in asked:
@@ -123,23 +133,20 @@ def _packages(paths: Iterable[str]) -> Mapping[str, set[str]]:
     return found
 
 
-def _inner_packages(facts: Iterable[Fact], paths: Iterable[str]) -> set[str]:
+def _inner_packages(stated: Stated, paths: Iterable[str]) -> set[str]:
     """The folders that are packages and are imported as such, by their whole dotted name."""
     folders = {path.removesuffix("/__init__.py") for path in paths if path.endswith("/__init__.py")}
     named = {folder.removeprefix("src/").replace("/", "."): folder for folder in folders}
     found: set[str] = set()
-    for fact in facts:
-        if fact.kind is Kind.IMPORT:
-            parts = fact.name.split(".")
-            found.update(named.get(".".join(parts[:length]), "") for length in range(1, len(parts) + 1))
+    for name in {fact.name for fact in stated.of(Kind.IMPORT)}:
+        parts = name.split(".")
+        found.update(named.get(".".join(parts[:length]), "") for length in range(1, len(parts) + 1))
     return found - {""}
 
 
-def _tools_beside_folders(facts: Iterable[Fact], paths: Collection[str]) -> frozenset[str]:
+def _tools_beside_folders(stated: Stated, paths: Collection[str]) -> frozenset[str]:
     """The libraries that an import means although a folder has their name: tools and declared packages."""
-    declared = {
-        fact.name.removeprefix("apache-").replace("-", "_") for fact in facts if fact.kind is Kind.DEPENDENCY
-    }
+    declared = {fact.name.removeprefix("apache-").replace("-", "_") for fact in stated.of(Kind.DEPENDENCY)}
     own = {
         path.removesuffix("/__init__.py").rpartition("/")[2]
         for path in paths
@@ -153,12 +160,13 @@ def _is_absent(
 ) -> bool:
     module = next(iter(values(fact.traits.get("module"))), fact.name)
     parts = module.split(".")
-    if len(parts) < 2 or parts[-1].endswith(WRITTEN_BY_TOOLS) or "" in parts:
+    if parts[0] not in packages or len(parts) < 2 or parts[-1].endswith(WRITTEN_BY_TOOLS) or "" in parts:
+        return False
+    if repository.module(fact.name, fact.site.path, (module,)):
         return False
     here = fact.site.path.rpartition("/")[0]
-    roots = (place.rpartition("/")[0] for place in packages.get(parts[0], ()))
-    tops = [root for root in roots if root not in inner and _beside(root, here)]
-    if not tops or repository.module(fact.name, fact.site.path, (module,)):
+    roots = (place.rpartition("/")[0] for place in packages[parts[0]])
+    if not any(root not in inner and _beside(root, here) for root in roots):
         return False
     tail = "/" + "/".join(parts)
     return not any(f"/{place}".endswith(tail) for place in packages.get(parts[-1], ()))
@@ -169,15 +177,13 @@ def _beside(root: str, here: str) -> bool:
     return root == "" or here == root or here.startswith(f"{root}/")
 
 
-def _with_importers(files: set[str], facts: Sequence[Fact], repository: Repository) -> frozenset[str]:
+def _with_importers(files: set[str], stated: Stated, repository: Repository) -> frozenset[str]:
     importers: dict[str, set[str]] = defaultdict(set)
-    if files:
-        for fact in facts:
-            if fact.kind is Kind.IMPORT and not {"dead", "optional", "function"} & set(fact.traits):
-                for target in repository.module(fact.name, fact.site.path, values(fact.traits.get("module")))[
-                    :1
-                ]:
-                    importers[target].add(fact.site.path)
+    for fact in stated.of(Kind.IMPORT) if files else ():
+        if EXPECTED.isdisjoint(fact.traits) and "function" not in fact.traits:
+            module = values(fact.traits.get("module"))
+            for target in repository.module(fact.name, fact.site.path, module)[:1]:
+                importers[target].add(fact.site.path)
     found, stack = set(files), list(files)
     while stack:
         for importer in importers[stack.pop()] - found:

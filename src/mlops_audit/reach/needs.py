@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from mlops_audit.facts import Fact, Kind, values
-from mlops_audit.reach.launch import WIDENING
+from mlops_audit.reach.places import WIDENING
 from mlops_audit.reach.told import NAMING
 from mlops_audit.reach.unbuildable import OPENS, READ_OF_PROJECTS
 from mlops_audit.reach.uncalled import OFFERS_ALL

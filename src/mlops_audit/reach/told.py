@@ -132,12 +132,12 @@ def _bodies(facts: Iterable[Fact]) -> dict[tuple[str, ...], _Body]:
     return found
 
 
-def every(facts: Iterable[Fact], trait: str) -> set[str]:
-    """All that the files tell together under a trait of their sums."""
+def every(files: Iterable[Fact], trait: str) -> set[str]:
+    """All that files tell together under a trait of their sums."""
     found: set[str] = set()
-    for fact in facts:
-        if fact.kind is Kind.FILE and trait in fact.traits:
-            found.update("".join(values(fact.traits[trait])).split("\n"))
+    for file in files:
+        if trait in file.traits:
+            found.update("".join(values(file.traits[trait])).split("\n"))
     return found
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 
 from mlops_audit.facts import Fact, Kind, Zone, values
-from mlops_audit.reach.launch import Repository
+from mlops_audit.reach.places import Repository
+from mlops_audit.reach.stated import Stated
 
 # Modules with these make names that their text does not show.
 OPEN = re.compile(
@@ -16,9 +17,11 @@ OPEN = re.compile(
     re.MULTILINE,
 )
 
+WORD = re.compile(r"\w+")
+
 
 def unbound(
-    facts: Sequence[Fact],
+    stated: Stated,
     repository: Repository,
     inner: Collection[str],
     text_of: Callable[[str], str | None],
@@ -30,28 +33,24 @@ def unbound(
     the folders that are packages and no roots: what lies in them is not meant by its short name.
     """
     held: dict[str, set[str]] = defaultdict(set)
-    asked = []
-    for fact in facts:
-        if fact.kind is Kind.DEFINITION:
-            held[fact.site.path].add(fact.name.partition(".")[0])
-        elif fact.kind is Kind.IMPORT:
-            held[fact.site.path].add(fact.name.rpartition(".")[2])
-            if _is_asked(fact):
-                asked.append(fact)
+    for fact in stated.of(Kind.DEFINITION):
+        held[fact.site.path].add(fact.name.partition(".")[0])
+    for fact in stated.of(Kind.IMPORT):
+        held[fact.site.path].add(fact.name.rpartition(".")[2])
     texts: dict[str, str | None] = {}
+    words: dict[str, set[str]] = {}
 
     def lacks(path: str, name: str) -> bool:
         if path.endswith("__init__.py") or name in held[path]:
             return False
         if path not in texts:
             texts[path] = text_of(path)
+            words[path] = set(WORD.findall(texts[path] or ""))
         text = texts[path]
-        return (
-            text is not None and re.search(rf"\b{re.escape(name)}\b", text) is None and not OPEN.search(text)
-        )
+        return text is not None and name not in words[path] and not OPEN.search(text)
 
     found = []
-    for fact in asked:
+    for fact in filter(_is_asked, stated.of(Kind.IMPORT)):
         module = values(fact.traits["module"])[0]
         meant = repository.module(module, fact.site.path)[:1]
         name = fact.name.rpartition(".")[2]
@@ -69,7 +68,8 @@ def _is_asked(fact: Fact) -> bool:
     return (
         fact.zone in (Zone.SOURCE, Zone.TEST)
         and fact.site.path.endswith(".py")
-        and not {"dead", "optional"} & set(fact.traits)
+        and "dead" not in fact.traits
+        and "optional" not in fact.traits
         and module not in ("", fact.name)
         and module.partition(".")[0] not in sys.stdlib_module_names
         and not fact.name.endswith(("*", "__"))

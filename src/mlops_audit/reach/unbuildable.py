@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatch
 
 from mlops_audit.facts import Fact, Kind, Zone, values
+from mlops_audit.reach.stated import Stated
 
 # The packages of a Python of another version than that of the image into which they are copied are not found there.
 PACKAGES = re.compile(r"/python(\d+\.\d+)/(?:site|dist)-packages/?(?:\s|$)")
 PYTHON = re.compile(r"(?:.*/)?python:(\d+\.\d+)(?![\d])")
 OPENS = frozenset({"open", "io.open", "codecs.open"})
+INNER = frozenset({"function", "guard", "dead"})  # traits of calls that not every build makes
 # Backends that stop where the readme that the project names is not there; setuptools only warns.
 STRICT_BACKENDS = ("hatchling", "poetry.core", "flit", "uv_build", "pdm.backend")
 README = ("project.readme", "project.readme.file", "tool.poetry.readme")
@@ -24,21 +26,21 @@ ENOUGH = 16
 WRITTEN_BY_HAND = re.compile(r"(?:requirements[^/]*\.(?:txt|in)|setup\.(?:py|cfg)|pyproject\.toml|pipfile|environment\.ya?ml|[^/]+\.py)$", re.IGNORECASE)  # fmt: skip
 
 
-def unbuildable(facts: Sequence[Fact]) -> frozenset[str]:
+def unbuildable(stated: Stated) -> frozenset[str]:
     """The Dockerfiles of the sources that install the project in a stage which lacks a file that `setup.py` opens or
     that a strict backend reads, or that copy a file of code or requirements of which the repository has no trace.
     """
-    installs = [f for f in facts if f.kind is Kind.COMMAND and "holds" in f.traits and f.zone is Zone.SOURCE]
-    found = _without_files(facts, installs) if installs else set()
-    return frozenset(found | _without_sources(facts) | _of_another_python(facts))
+    installs = [f for f in stated.of(Kind.COMMAND) if "holds" in f.traits and f.zone is Zone.SOURCE]
+    found = _without_files(stated, installs) if installs else set()
+    return frozenset(found | _without_sources(stated) | _of_another_python(stated))
 
 
-def _without_files(facts: Sequence[Fact], installs: Sequence[Fact]) -> set[str]:
-    read = _read_by_builds(facts)
+def _without_files(stated: Stated, installs: Sequence[Fact]) -> set[str]:
+    read = _read_by_builds(stated)
     mounted = {
         (fact.site.path, fact.site.line)
-        for fact in facts
-        if fact.kind is Kind.INSTRUCTION and fact.name == "RUN" and "mount=" in fact.traits
+        for fact in stated.of(Kind.INSTRUCTION)
+        if fact.name == "RUN" and "mount=" in fact.traits
     }
     found = set()
     for fact in installs:
@@ -52,25 +54,22 @@ def _without_files(facts: Sequence[Fact], installs: Sequence[Fact]) -> set[str]:
     return found
 
 
-def _read_by_builds(facts: Iterable[Fact]) -> Mapping[str, set[tuple[str, str]]]:
+def _read_by_builds(stated: Stated) -> Mapping[str, set[tuple[str, str]]]:
     """By folder: the manifest of a project there with a file that its build reads and cannot do without."""
     found: dict[str, set[tuple[str, str]]] = defaultdict(set)
     backends: dict[str, str] = {}
     readmes: dict[str, str] = {}
-    for fact in facts:
-        path = fact.site.path
-        folder, _, name = path.rpartition("/")
-        if name == "setup.py" and fact.kind is Kind.CALL and fact.name in OPENS:
-            if not {"function", "guard", "dead"} & set(fact.traits):
-                opened = next(iter(values(fact.traits.get("1"))), "")
-                if re.fullmatch(r"[\w-]+\.(?:txt|md|rst|in|cfg)", opened):
-                    found[folder].add((path, f"{folder}/{opened}".lstrip("/")))
-        elif name == "pyproject.toml" and fact.kind is Kind.SETTING:
-            value = next(iter(values(fact.traits.get("value"))), "")
-            if fact.name == BACKEND:
-                backends[folder] = value
-            elif fact.name in README:
-                readmes[folder] = value
+    for fact in stated.of(Kind.CALL):
+        folder, _, name = fact.site.path.rpartition("/")
+        if name == "setup.py" and fact.name in OPENS and INNER.isdisjoint(fact.traits):
+            opened = next(iter(values(fact.traits.get("1"))), "")
+            if re.fullmatch(r"[\w-]+\.(?:txt|md|rst|in|cfg)", opened):
+                found[folder].add((fact.site.path, f"{folder}/{opened}".lstrip("/")))
+    for fact in stated.of(Kind.SETTING):
+        folder, _, name = fact.site.path.rpartition("/")
+        if name == "pyproject.toml" and fact.name in READ_OF_PROJECTS:
+            told = backends if fact.name == BACKEND else readmes
+            told[folder] = next(iter(values(fact.traits.get("value"))), "")
     for folder, readme in readmes.items():
         if backends.get(folder, "").startswith(STRICT_BACKENDS):
             found[folder].add((f"{folder}/pyproject.toml".lstrip("/"), f"{folder}/{readme}".lstrip("/")))
@@ -84,19 +83,17 @@ def _is_held(path: str, held: Iterable[str]) -> bool:
     )
 
 
-def _without_sources(facts: Iterable[Fact]) -> set[str]:
-    tracked: set[str] = set()
-    copied: list[tuple[str, str]] = []
-    said: list[str] = []
-    for fact in facts:
-        if fact.kind is Kind.FILE:
-            tracked.add(fact.name.rpartition("/")[2].lower())
-        elif fact.kind is Kind.INSTRUCTION and fact.zone is Zone.SOURCE and "from=" not in fact.traits:
-            copied += [(fact.site.path, source) for source in values(fact.traits.get("copies"))]
-        elif fact.kind is Kind.COMMAND and fact.traits.get("system") != "docker":
-            said.append(fact.name)
+def _without_sources(stated: Stated) -> set[str]:
+    tracked = {fact.name.rpartition("/")[2].lower() for fact in stated.of(Kind.FILE)}
     if len(tracked) < ENOUGH:
         return set()
+    copied = [
+        (fact.site.path, source)
+        for fact in stated.of(Kind.INSTRUCTION)
+        if fact.zone is Zone.SOURCE and "from=" not in fact.traits
+        for source in values(fact.traits.get("copies"))
+    ]
+    said = [fact.name for fact in stated.of(Kind.COMMAND) if fact.traits.get("system") != "docker"]
     asked = {
         (path, name)
         for path, source in copied
@@ -109,11 +106,11 @@ def _without_sources(facts: Iterable[Fact]) -> set[str]:
     }
 
 
-def _of_another_python(facts: Iterable[Fact]) -> set[str]:
+def _of_another_python(stated: Stated) -> set[str]:
     """The Dockerfiles that copy packages to where only a Python of another version than their image's looks for them."""
     versions: dict[tuple[str, str], str] = {}
     copied: list[tuple[str, str, str]] = []
-    for fact in facts:
+    for fact in stated.of(Kind.IMAGE, Kind.INSTRUCTION):
         if fact.zone is Zone.SOURCE and "stage" in fact.traits:
             stage = next(iter(values(fact.traits["stage"])), "")
             if fact.kind is Kind.IMAGE and (python := PYTHON.match(fact.name)):

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from posixpath import normpath
 
-from mlops_audit.facts import Fact, Kind, matcher, values
+from mlops_audit.facts import Kind, matcher, values
+from mlops_audit.reach.stated import Stated
 
-DECLARED = frozenset({Kind.RESOURCE, Kind.PIPELINE, Kind.STEP})
+DECLARED = (Kind.RESOURCE, Kind.PIPELINE, Kind.STEP)
 
 
-def left_out(facts: Sequence[Fact]) -> frozenset[str]:
+def left_out(stated: Stated) -> frozenset[str]:
     """The YAML files with resources of Databricks below the folder of a bundle that names them nowhere in `include`."""
     bundles: dict[str, tuple[str, ...]] = {}
-    for fact in facts:
-        if fact.kind is Kind.RESOURCE and fact.name == "bundle" and fact.traits.get("system") == "databricks":
+    for fact in stated.of(Kind.RESOURCE):
+        if fact.name == "bundle" and fact.traits.get("system") == "databricks":
             bundles[fact.site.path] = values(fact.traits.get("include"))
     if not bundles:
         return frozenset()
     declaring = {
         fact.site.path
-        for fact in facts
-        if fact.kind in DECLARED
-        and fact.traits.get("system") == "databricks"
-        and fact.site.path not in bundles
+        for fact in stated.of(*DECLARED)
+        if fact.traits.get("system") == "databricks" and fact.site.path not in bundles
     }
     return frozenset(
         path for path in declaring if path.endswith((".yml", ".yaml")) and _is_left_out(path, bundles)

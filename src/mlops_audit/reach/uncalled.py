@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mlops_audit.facts import Fact, Kind, Site, Zone
+from mlops_audit.reach.stated import Stated
 from mlops_audit.reach.told import FOUND_BY_NAME, every
 
-# Definitions that frameworks call by their names, beside those that platforms find.
+# Definitions that frameworks call by their names, and those that platforms find.
 HOOKS = frozenset({
     "run_fn", "preprocessing_fn", "forward", "setup", "teardown", "startup", "shutdown", "execute", "initialize", "preprocess",
     "postprocess", "inference", "handle", "transform_input", "transform_output", "load_context", "configure_optimizers",
     "train_dataloader", "val_dataloader", "test_dataloader", "predict_dataloader", "on_start", "load",
-})  # fmt: skip
+}) | FOUND_BY_NAME  # fmt: skip
 # So many definitions must be called before the way in which a project calls its own is visible at all.
 ENOUGH = 12
 # Libraries that make commands of every function of a file, without naming one.
 OFFERS_ALL = ("fire.Fire", "invoke.Collection.from_module", "clize.run", "dodo_manager")
 
 
-def uncalled(facts: Sequence[Fact]) -> frozenset[Site]:
+def uncalled(stated: Stated) -> frozenset[Site]:
     """The places of source functions and methods that nothing but tests calls or names.
 
     A decorated function, a method of a class with bases and what platforms find by name are called by others. A project
     that calls few of its own definitions, as a library does, has no uncalled ones.
     """
-    asked = [fact for fact in facts if _is_asked(fact)]
+    asked = [fact for fact in stated.of(Kind.DEFINITION) if _is_asked(fact)]
     if not asked:
         return frozenset()
     derived = {
         (fact.site.path, fact.name)
-        for fact in facts
-        if fact.kind is Kind.DEFINITION and fact.traits.get("form") == "class" and "bases" in fact.traits
+        for fact in stated.of(Kind.DEFINITION)
+        if fact.traits.get("form") == "class" and "bases" in fact.traits
     }
-    offering = {fact.site.path for fact in facts if fact.kind is Kind.CALL and fact.name in OFFERS_ALL}
-    said = every(facts, "called")
+    offering = {fact.site.path for fact in stated.of(Kind.CALL) if fact.name in OFFERS_ALL}
+    said = every(stated.of(Kind.FILE), "called")
     found = frozenset(
         fact.site
         for fact in asked
@@ -47,13 +46,13 @@ def uncalled(facts: Sequence[Fact]) -> frozenset[Site]:
 
 
 def _is_asked(fact: Fact) -> bool:
-    if fact.kind is not Kind.DEFINITION or fact.zone is not Zone.SOURCE or fact.traits.get("form") == "class":
+    if fact.zone is not Zone.SOURCE or fact.traits.get("form") == "class":
         return False
     last = fact.name.rpartition(".")[2]
     return (
         fact.site.path.endswith(".py")
         and "decorators" not in fact.traits
-        and last not in FOUND_BY_NAME | HOOKS
+        and last not in HOOKS
         and not last.startswith(("test_", "on_", "pytest_"))
         and not last.startswith("__")
         and not (fact.traits.get("form") == "function" and "within" in fact.traits)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from mlops_audit.facts import Fact, Kind, Zone, values
+from mlops_audit.reach.stated import Stated
 
 # Modules that no base image, platform or other library brings along, so that they must be asked for -> how the
 # packages that bring them are called. A text that holds such a name anywhere counts as asking for it.
@@ -32,40 +33,38 @@ LISTS = re.compile(
 INSTALLERS = re.compile(r"\b(pip3?|uv|conda|mamba|micromamba|poetry|pdm|pipx|integration|pixi|add|with)\b")
 
 
-def uninstalled(facts: Sequence[Fact]) -> list[Fact]:
+def uninstalled(stated: Stated) -> list[Fact]:
     """The imports of source files that fail because neither a manifest, a command nor an image brings the library.
 
     Only where a manifest beside or above the file lists other packages: who lists nothing leaves it to the reader.
     What a job of CI installs to run tests is not there when the code runs elsewhere.
     """
-    wanted = [f for f in facts if f.kind is Kind.IMPORT and f.zone is Zone.SOURCE and _fails(f)]
-    if not wanted or _has_unread_list(facts):
+    wanted = [f for f in stated.of(Kind.IMPORT) if f.zone is Zone.SOURCE and _fails(f)]
+    if not wanted or _has_unread_list(stated):
         return []
-    texts = _installed(facts)
-    folders = {
-        f.site.path.rpartition("/")[0] for f in facts if f.kind is Kind.DEPENDENCY and "lock" not in f.traits
-    }
+    said = _installed(stated)
+    absent = {top for top in set(map(_top, wanted)) if not any(name in said for name in ASKED_FOR[top])}
+    folders = {f.site.path.rpartition("/")[0] for f in stated.of(Kind.DEPENDENCY) if "lock" not in f.traits}
     return [
         fact
         for fact in wanted
-        if any(fact.site.path.startswith(f"{folder}/") or not folder for folder in folders)
-        and not any(name in text for name in ASKED_FOR[_top(fact)] for text in texts)
+        if _top(fact) in absent
+        and any(fact.site.path.startswith(f"{folder}/") or not folder for folder in folders)
     ]
 
 
-def _has_unread_list(facts: Sequence[Fact]) -> bool:
+def _has_unread_list(stated: Stated) -> bool:
     """Whether there is a list of packages that stated nothing: it may hold what seems to be left out."""
-    told = {f.site.path for f in facts if f.kind in (Kind.DEPENDENCY, Kind.MANIFEST)}
-    return any(
-        f.kind is Kind.FILE and f.site.path not in told and LISTS.search(f.site.path.lower()) for f in facts
-    )
+    told = {f.site.path for f in stated.of(Kind.DEPENDENCY, Kind.MANIFEST)}
+    return any(f.site.path not in told and LISTS.search(f.site.path.lower()) for f in stated.of(Kind.FILE))
 
 
 def _fails(fact: Fact) -> bool:
     return (
         _top(fact) in ASKED_FOR
         and fact.site.path.endswith(".py")
-        and not {"dead", "optional"} & set(fact.traits)
+        and "dead" not in fact.traits
+        and "optional" not in fact.traits
     )
 
 
@@ -73,32 +72,34 @@ def _top(fact: Fact) -> str:
     return fact.name.partition(".")[0]
 
 
-def _installed(facts: Sequence[Fact]) -> list[str]:
-    """Texts that ask for packages: dependencies, commands that install, images that code runs in, platforms."""
-    found: dict[str, None] = {}
+def _installed(stated: Stated) -> str:
+    """What asks for packages: dependencies, commands that install, images that code runs in, platforms."""
+    found = {
+        f"{fact.name} {' '.join(values(fact.traits.get('version')))}" for fact in stated.of(Kind.DEPENDENCY)
+    }
     tests: dict[str, bool] = defaultdict(bool)
     installs: dict[str, list[str]] = defaultdict(list)
-    for fact in facts:
-        if fact.kind is Kind.DEPENDENCY:
-            found.setdefault(f"{fact.name} {' '.join(values(fact.traits.get('version')))}")
-        elif fact.kind is Kind.COMMAND:
-            unit = f"{fact.site.path} {values(fact.traits.get('unit'))}"
-            tests[unit] |= bool(TEST_RUNNERS.search(fact.name))
-            if INSTALLERS.search(fact.name):
-                installs[unit].append(fact.name)
-        elif fact.kind is Kind.IMAGE and "service" not in values(fact.traits.get("role")):
-            found.setdefault(fact.name)
-        elif fact.kind is Kind.SETTING and "dependenc" in fact.name.lower():
-            found.setdefault(" ".join(values(fact.traits.get("value"))))
-        elif fact.kind is Kind.CALL and not ASKING.isdisjoint(fact.traits):
-            for trait in ASKING:
-                found.update(
-                    dict.fromkeys(v for v in values(fact.traits.get(trait)) if "=" in trait or "pip" in v)
-                )
-        for system in values(fact.traits["system"]) if "system" in fact.traits else ():
-            if system in PLATFORMS:
-                found.setdefault("databricks " + system)
+    for fact in stated.of(Kind.COMMAND):
+        unit = f"{fact.site.path} {values(fact.traits.get('unit'))}"
+        tests[unit] |= bool(TEST_RUNNERS.search(fact.name))
+        if INSTALLERS.search(fact.name):
+            installs[unit].append(fact.name)
     for unit, commands in installs.items():
         if not tests[unit]:
-            found.update(dict.fromkeys(commands))
-    return [text.lower().replace("_", "-") for text in found]
+            found.update(commands)
+    found.update(
+        fact.name for fact in stated.of(Kind.IMAGE) if "service" not in values(fact.traits.get("role"))
+    )
+    found.update(
+        " ".join(values(fact.traits.get("value")))
+        for fact in stated.of(Kind.SETTING)
+        if "dependenc" in fact.name.lower()
+    )
+    for fact in stated.of(Kind.CALL):
+        for trait in ASKING & fact.traits.keys():
+            found.update(text for text in values(fact.traits[trait]) if "=" in trait or "pip" in text)
+    for fact in stated.stating("system"):
+        found.update(
+            "databricks " + system for system in values(fact.traits["system"]) if system in PLATFORMS
+        )
+    return "\n".join(found).lower().replace("_", "-")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from mlops_audit.facts import Fact, Kind, Zone, matcher, values
+from mlops_audit.facts import Kind, Zone, matcher, values
+from mlops_audit.reach.stated import Stated
 from mlops_audit.reach.told import every
 
 FORMATS = (".yaml", ".yml", ".json")
+LONGEST = 41  # characters of a variable before what is put together with it
+VARIABLE = re.compile(r"(?:[)}]|[$%]\w{1,40})\Z")
 SPACE = re.compile(r"\s")  # texts are known word by word: whether one names such a file is not
 # Tools find these by their own rules, in hidden folders, beside a manifest or in a folder of a framework; people read
 # cards, records and policies.
@@ -25,31 +27,30 @@ FOUND_BY_TOOLS = matcher((
 READ_OF_PROMETHEUS = frozenset({"rule_files", "groups.rules.alert"})
 
 
-def unloaded(facts: Sequence[Fact]) -> frozenset[str]:
+def unloaded(stated: Stated) -> frozenset[str]:
     """The files of settings below the root that state nothing but settings and are named nowhere.
 
     A name counts wherever it stands in a text of code, a command or another file's settings, whole, without its
     suffix, or as the end of a name that is put together (`$ENV-compute.yml`); a folder that is named by itself is
     loaded whole (`config_path="configs"`, `"configs/" + name`).
     """
-    asked = [
+    asked = {
         fact.site.path
-        for fact in facts
-        if fact.kind is Kind.FILE
-        and fact.zone is Zone.SOURCE
+        for fact in stated.of(Kind.FILE)
+        if fact.zone is Zone.SOURCE
         and fact.site.path.endswith(FORMATS)
         and "/" in fact.site.path
         and fact.traits.get("states") == (Kind.SETTING.value,)
         and not FOUND_BY_TOOLS(fact.site.path)
         and not SPACE.search(fact.site.path)
-    ]
+    }
     if not asked:
         return frozenset()
-    others = [fact for fact in facts if fact.site.path not in frozenset(asked)]
+    others = [file for file in stated.of(Kind.FILE) if file.site.path not in asked]
     lines = every(others, "lines")
     said = "\n".join(lines | every(others, "words"))
-    folders = {line.removeprefix("../").strip("./") for line in lines}
-    return frozenset(path for path in asked if not _is_named(path, said) and not _folders(path) & folders)
+    folders = {line.strip("./") for line in lines}
+    return frozenset(path for path in asked if not _folders(path) & folders and not _is_named(path, said))
 
 
 def _folders(path: str) -> set[str]:
@@ -58,28 +59,28 @@ def _folders(path: str) -> set[str]:
     return {"/".join(parts[:end]) for end in range(1, len(parts) + 1)} | set(parts)
 
 
-def unasked_alerts(facts: Sequence[Fact]) -> frozenset[str]:
+def unasked_alerts(stated: Stated) -> frozenset[str]:
     """The files of Prometheus rules that no `rule_files` of the repository's own Prometheus takes in.
 
     Only where such a Prometheus is configured here: one that stands elsewhere may take them.
     """
+    rules = {fact.site.path for fact in stated.of(Kind.SETTING) if fact.name == "groups.rules.alert"}
+    if not rules:
+        return frozenset()
     scraping = {
         fact.site.path
-        for fact in facts
-        if fact.kind is Kind.SETTING and fact.zone is Zone.SOURCE and fact.name.startswith("scrape_configs")
+        for fact in stated.of(Kind.SETTING)
+        if fact.zone is Zone.SOURCE and fact.name.startswith("scrape_configs")
     }
     if not scraping:
         return frozenset()
     taken = [
         value.rpartition("/")[2]
-        for fact in facts
-        if fact.kind is Kind.SETTING and fact.site.path in scraping and fact.name == "rule_files"
+        for fact in stated.of(Kind.SETTING)
+        if fact.name == "rule_files" and fact.site.path in scraping
         for value in values(fact.traits.get("value"))
     ]
     takes = matcher(tuple(taken))
-    rules = {
-        fact.site.path for fact in facts if fact.kind is Kind.SETTING and fact.name == "groups.rules.alert"
-    }
     return frozenset(path for path in rules if not takes(path.rpartition("/")[2]))
 
 
@@ -88,7 +89,14 @@ def _is_named(path: str, said: str) -> bool:
     if stem in said:
         return True
     _, dash, ending = stem.partition("-")
-    ending = f"{dash}{ending}."
-    if not dash or ending not in said:
-        return False
-    return re.search(rf"(?:[)}}]|[$%]\w{{1,40}}){re.escape(ending)}", said) is not None
+    return bool(dash) and _is_put_together(f"-{ending}.", said)
+
+
+def _is_put_together(ending: str, said: str) -> bool:
+    """Whether a text stands anywhere behind a variable."""
+    at = said.find(ending)
+    while at >= 0:
+        if VARIABLE.search(said, max(0, at - LONGEST), at):
+            return True
+        at = said.find(ending, at + 1)
+    return False

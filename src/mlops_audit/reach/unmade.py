@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from mlops_audit.facts import Fact, Kind, Zone, values
+from mlops_audit.reach.stated import Stated
 from mlops_audit.reach.told import every
 
 READERS = re.compile(
@@ -23,21 +24,23 @@ FETCHERS = re.compile(
     r"(?:^|\s)(?:dvc|aws|gsutil|gcloud|az|kaggle|wget|curl|unzip|tar|rclone|gdown|hf|huggingface-cli|azcopy|mc|scp|rsync|7z|"
     r"git lfs|dbt|kedro|snakemake|nextflow)\s"
 )
+# Kinds of facts that may make a file.
+MAKING = (Kind.CALL, Kind.STRING, Kind.SETTING, Kind.COMMAND, Kind.STEP, Kind.INSTRUCTION)
 PACKED = re.compile(r"\.(?:zip|tar|tgz|gz|7z|bz2|xz)\b")
 
 
-def unmade(facts: Sequence[Fact], paths: Collection[str]) -> list[Fact]:
+def unmade(stated: Stated, paths: Collection[str]) -> list[Fact]:
     """The calls that read such a file, with its path as literal. A file whose path, folder or name stands anywhere else
     may be made there, and one whose outermost folder a command fetches as a whole may be brought."""
-    read = [fact for fact in facts if reads_data(fact)]
-    jobs = [_text(fact) for fact in facts if fact.kind is Kind.COMMAND and _is_of_ci(fact)] if read else []
+    read = [fact for fact in stated.of(Kind.CALL) if reads_data(fact)]
+    jobs = [_text(fact) for fact in stated.of(Kind.COMMAND) if _is_of_ci(fact)] if read else []
     read = [fact for fact in read if any(fact.site.path in job for job in jobs)]
     if not read:
         return []
     known = {part for path in paths for part in (path, path.rpartition("/")[2])}
     read = [fact for fact in read if _first(fact).rpartition("/")[2] not in known]
-    said = [(fact.site, _text(fact)) for fact in facts if fact.zone is not Zone.TEST and _may_make(fact)]
-    files = [fact for fact in facts if fact.kind is Kind.FILE and fact.zone is not Zone.TEST]
+    said = [(fact.site, _text(fact)) for fact in stated.of(*MAKING) if fact.zone is not Zone.TEST]
+    files = [fact for fact in stated.of(Kind.FILE) if fact.zone is not Zone.TEST]
     return [
         fact
         for fact in read
@@ -61,10 +64,6 @@ def _is_said(path: str, files: Sequence[Fact]) -> bool:
     """Whether the name or the folder of a path stands in a text of some files, as their sums tell."""
     folder, _, name = path.removeprefix("./").rpartition("/")
     return any(name in word or folder in word for word in every(files, "lines") | every(files, "words"))
-
-
-def _may_make(fact: Fact) -> bool:
-    return fact.kind in (Kind.CALL, Kind.STRING, Kind.SETTING, Kind.COMMAND, Kind.STEP, Kind.INSTRUCTION)
 
 
 def _may_be_made(path: str, text: str) -> bool:

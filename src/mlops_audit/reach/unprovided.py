@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from posixpath import basename, dirname, normpath
 
 from mlops_audit.facts import Fact, Kind, Zone, values
-from mlops_audit.reach.launch import Repository, targets_of_command
+from mlops_audit.reach.launch import targets_of_command
+from mlops_audit.reach.places import Repository
+from mlops_audit.reach.stated import Stated
 from mlops_audit.reach.uninstalled import ASKED_FOR
 
 # Images that bring none of the libraries that must be asked for; of any other nobody knows what it holds.
@@ -32,19 +34,19 @@ STARTING = frozenset({Kind.JOB, Kind.STEP, Kind.PIPELINE, Kind.RESOURCE})
 ELSEWHERE = re.compile(r"virtualenv|external_?python|docker|kubernetes|pyspark|databricks|ssh", re.IGNORECASE)
 
 
-def unprovided(facts: Sequence[Fact], repository: Repository) -> list[Fact]:
+def unprovided(stated: Stated, repository: Repository) -> list[Fact]:
     """The imports at the top of source files, started by images alone, of which none installs the library.
 
     Only images whose base and installs are all known count; a file that anything else starts, or that an unknown image
     starts as well, is left to the reader. Modules that tasks of Airflow import inside their functions run in its image.
     """
-    wanted = [fact for fact in facts if _is_asked(fact)]
-    images = _images(facts) if wanted else {}
+    wanted = [fact for fact in stated.of(Kind.IMPORT) if _is_asked(fact)]
+    images = _images(stated) if wanted else {}
     if not any(_lacks(installed, fact) for installed in images.values() for fact in wanted):
         return []
-    imports = _Imports(facts, repository)
+    imports = _Imports(stated, repository)
     running: dict[str, set[str]] = defaultdict(set)
-    for image, files in _started(facts, images, repository).items():
+    for image, files in _started(stated, images, repository).items():
         for path in imports.reached(files):
             running[path].add(image)
     found = [
@@ -52,18 +54,18 @@ def unprovided(facts: Sequence[Fact], repository: Repository) -> list[Fact]:
         for fact in wanted
         if running[fact.site.path] and all(_lacks(images[image], fact) for image in running[fact.site.path])
     ]
-    outside = imports.reached(_outside(facts, repository)) if found else set()
+    outside = imports.reached(_outside(stated, repository)) if found else set()
     return [fact for fact in found if fact.site.path not in outside]
 
 
 class _Imports:
     """Which files of the project a file imports; found out for those that are asked for."""
 
-    def __init__(self, facts: Iterable[Fact], repository: Repository) -> None:
+    def __init__(self, stated: Stated, repository: Repository) -> None:
         self._repository = repository
         self._of: dict[str, list[Fact]] = defaultdict(list)
-        for fact in facts:
-            if fact.kind is Kind.IMPORT and not {"dead", "optional"} & set(fact.traits):
+        for fact in stated.of(Kind.IMPORT):
+            if not {"dead", "optional"} & set(fact.traits):
                 self._of[fact.site.path].append(fact)
 
     def reached(self, paths: Iterable[str]) -> set[str]:
@@ -97,27 +99,27 @@ def _lacks(installed: str | None, fact: Fact) -> bool:
     )
 
 
-def _images(facts: Sequence[Fact]) -> Mapping[str, str | None]:
+def _images(stated: Stated) -> Mapping[str, str | None]:
     """What each Dockerfile with a base image installs, as one text; None where that is not all known."""
     listed: dict[str, list[str]] = defaultdict(list)
-    for fact in facts:
+    for fact in stated.all:
         if fact.kind is Kind.DEPENDENCY:
             listed[fact.site.path].append(fact.name)
     told: dict[str, list[str] | None] = {}
     stages: dict[str, set[str]] = defaultdict(set)
     bases: dict[str, str] = defaultdict(str)
     asked: dict[str, set[str]] = defaultdict(set)  # the lists that each names in its installs
-    for fact in facts:
+    for fact in stated.all:
         if fact.kind is Kind.COMMAND and (found := INSTALLS.search(fact.name)):
             asked[fact.site.path].update(basename(word) for word in found[1].split())
-    for fact in facts:
+    for fact in stated.all:
         if fact.kind is Kind.IMAGE and fact.traits.get("system") == "docker" and fact.zone is Zone.SOURCE:
             told.setdefault(fact.site.path, [])
             bases[fact.site.path] += f" {fact.name}"
             stages[fact.site.path].update(values(fact.traits.get("stage")))
             if not PLAIN.fullmatch(fact.name) and fact.name not in stages[fact.site.path]:
                 told[fact.site.path] = None
-    for fact in facts:
+    for fact in stated.all:
         texts = told.get(fact.site.path)
         if texts is None:
             continue
@@ -135,7 +137,7 @@ def _images(facts: Sequence[Fact]) -> Mapping[str, str | None]:
                 told[fact.site.path] = None
             elif found:
                 texts.append(found[1])
-    if any(fact.kind is Kind.SETTING and fact.name.endswith(ADDED) for fact in facts):
+    if any(fact.kind is Kind.SETTING and fact.name.endswith(ADDED) for fact in stated.all):
         told.update({path: None for path in told if "airflow" in bases[path]})
     return {
         path: None if texts is None else " ".join(texts).lower().replace("_", "-")
@@ -169,15 +171,15 @@ def _is_copied(path: str, fact: Fact) -> bool:
 
 
 def _started(
-    facts: Sequence[Fact], images: Mapping[str, str | None], repository: Repository
+    stated: Stated, images: Mapping[str, str | None], repository: Repository
 ) -> Mapping[str, set[str]]:
     """The files that the containers of each Dockerfile start: its own entry, that of its services, the DAGs of Airflow."""
     units = {path: path for path in images}
     airflow = {
-        fact.site.path for fact in facts if fact.kind is Kind.IMAGE and "airflow" in fact.name
+        fact.site.path for fact in stated.all if fact.kind is Kind.IMAGE and "airflow" in fact.name
     } & images.keys()
     elsewhere = set()
-    for fact in facts:
+    for fact in stated.all:
         if fact.kind is Kind.RESOURCE and fact.traits.get("system") == "compose":
             for target in values(fact.traits.get("runs")):
                 if target in images:
@@ -189,7 +191,7 @@ def _started(
         ):
             elsewhere.add(fact.site.path)
     found: dict[str, set[str]] = defaultdict(set)
-    for fact in facts:
+    for fact in stated.all:
         if fact.kind is Kind.COMMAND and "entry" in fact.traits:
             unit = next(iter(values(fact.traits.get("unit"))), fact.site.path)
             if unit in units:
@@ -201,10 +203,10 @@ def _started(
     return found
 
 
-def _outside(facts: Sequence[Fact], repository: Repository) -> set[str]:
+def _outside(stated: Stated, repository: Repository) -> set[str]:
     """The files that anything but a container starts, and those that notebooks import."""
     found = set()
-    for fact in facts:
+    for fact in stated.all:
         if fact.kind is Kind.COMMAND:
             system = fact.traits.get("system")
             if fact.zone is Zone.SOURCE and system not in CONTAINERS and not IN_CONTAINERS.match(fact.name):

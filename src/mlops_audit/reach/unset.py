@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from mlops_audit.facts import Fact, Kind, Site, Zone, values
+from mlops_audit.reach.stated import Stated
 from mlops_audit.reach.told import FAR, SWITCH
 
 
-def unset(facts: Sequence[Fact]) -> frozenset[Site]:
+def unset(stated: Stated) -> frozenset[Site]:
     """The places of source calls that stand under a bare parameter of their function which no call of it passes.
 
     Only parameters that are called like a switch to go on from earlier work, and that hardly anybody passes by their
     place. A function that is decorated, handed over by its name or never called may be given it elsewhere, and so may
     one that is called with an unpacked list or mapping.
     """
-    asked = [
-        fact for fact in facts if fact.kind is Kind.CALL and fact.zone is Zone.SOURCE and _switches(fact)
-    ]
+    asked = [fact for fact in stated.of(Kind.CALL) if fact.zone is Zone.SOURCE and _switches(fact)]
     if not asked:
         return frozenset()
     defined = {
         (fact.site.path, fact.name): fact
-        for fact in facts
-        if fact.kind is Kind.DEFINITION and "off" in fact.traits and "decorators" not in fact.traits
+        for fact in stated.of(Kind.DEFINITION)
+        if "off" in fact.traits and "decorators" not in fact.traits
     }
     called, handed = set(), set()
     given: dict[str, set[str]] = defaultdict(set)  # the switches with which something of that name is called
-    for fact in facts:
-        if fact.kind is Kind.FILE and fact.zone is not Zone.TEST:
+    for fact in stated.of(Kind.FILE):
+        if fact.zone is not Zone.TEST:
             called.update([_last(site.rpartition("\n")[2]) for site in values(fact.traits.get("sites"))])
             for words in values(fact.traits.get("handed")):
                 handed.update(words.partition("\n")[2].split())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from mlops_audit.facts import Fact, Kind, Zone, matcher
+from mlops_audit.reach.stated import Stated
 from mlops_audit.reach.told import every
 
 NAMES_OF_TOOLS = matcher(("*hubconf.py", "*setup.py", "*__init__.py", "*__main__.py", "*noxfile.py", "*tasks.py", "*dodo.py", "*gunicorn*", "*settings.py", "*config.py", "*version*.py", "*manage.py"), True)  # fmt: skip
@@ -13,35 +14,25 @@ NAMES_OF_TOOLS = matcher(("*hubconf.py", "*setup.py", "*__init__.py", "*__main__
 ENOUGH = 4
 
 
-def unused(
-    facts: Sequence[Fact], imports: Mapping[str, Sequence[str]], run: frozenset[str]
-) -> frozenset[str]:
+def unused(stated: Stated, imports: Mapping[str, Collection[str]], run: frozenset[str]) -> frozenset[str]:
     """The source modules that nothing uses. `imports` are the edges between files, `run` the files automation reaches.
 
     A module is used when it is run, does work at its top, holds what a platform finds by name, bears a name that a
     configuration, command or short text of the repository mentions, or is imported by one that is used. What only
     tests run, name or import is not used by that. Modules without definitions are data and never unused.
     """
+    files = list(stated.of(Kind.FILE))
     modules = {
-        fact.site.path
-        for fact in facts
-        if fact.kind is Kind.FILE
-        and fact.zone is Zone.SOURCE
-        and fact.name.endswith(".py")
-        and not NAMES_OF_TOOLS(fact.name)
+        file.site.path
+        for file in files
+        if file.zone is Zone.SOURCE and file.name.endswith(".py") and not NAMES_OF_TOOLS(file.name)
     }
-    defining = {fact.site.path for fact in facts if fact.kind is Kind.DEFINITION}
-    used = set(run).union(
-        fact.site.path for fact in facts if fact.kind is Kind.FILE and "works" in fact.traits
-    )
-    words = every(facts, "names")
+    defining = {fact.site.path for fact in stated.of(Kind.DEFINITION)}
+    used = set(run).union(file.site.path for file in files if "works" in file.traits)
+    words = every(files, "names")
     named = {path for path in modules if path.rpartition("/")[2].removesuffix(".py") in words}
-    used |= named - _unmounted(facts, named)
-    used |= {
-        fact.site.path
-        for fact in facts
-        if fact.kind is Kind.FILE and fact.zone in (Zone.SOURCE, Zone.NOTEBOOK)
-    } - modules
+    used |= named - _unmounted(files, named)
+    used |= {file.site.path for file in files if file.zone in (Zone.SOURCE, Zone.NOTEBOOK)} - modules
     stack = list(used)
     while stack:
         for target in imports.get(stack.pop(), ()):
@@ -53,12 +44,12 @@ def unused(
     return frozenset(found) if told >= ENOUGH and len(found) < told else frozenset()
 
 
-def _unmounted(facts: Sequence[Fact], named: set[str]) -> set[str]:
+def _unmounted(files: Sequence[Fact], named: set[str]) -> set[str]:
     """Of modules that some text names by their last word, those with routes that no text names with their folder.
 
     `predictions` is a word of many texts, while an application that mounts routers imports them, or names them in full.
     """
-    files = [fact for fact in facts if fact.kind is Kind.FILE and fact.zone is not Zone.TEST]
+    files = [file for file in files if file.zone is not Zone.TEST]
     routing = {fact.site.path for fact in files if "routes" in fact.traits and fact.site.path in named}
     if not routing or not any("mounts" in fact.traits for fact in files):
         return set()
