@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 
@@ -27,8 +28,7 @@ _SIMPLE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(NamedTuple):
     """One declared package: `version` as it is written; `pinned` to one exact version, file or commit."""
 
     name: str
