@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,7 +125,7 @@ def test_few_files_are_not_asked_what_can_be_asked_of_them() -> None:
 def test_what_is_asked_of_other_files_is_left_out() -> None:
     rule = rule_pack().rules[0]
     signal = Signal("s", Kind.CALL, ("load",), {"file": ("*train*",)}, frozenset({Zone.SOURCE}))
-    asked = Asked(Pack((replace(rule, signals={"s": signal}, claims=()),), ()))
+    asked = Asked(Pack((rule._replace(signals={"s": signal}, claims=()),), ()))
     facts = [FILE, stated(Kind.CALL, "a"), stated(Kind.CALL, "load", 2)]
     template = File("{{name}}/train.py", Zone.SOURCE, bytes, placed="src/a.py")
     assert [fact.name for fact in asked(SOURCE, b"", facts)] == ["src/a.py", "a"]

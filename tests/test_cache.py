@@ -6,7 +6,6 @@ import hashlib
 import os
 import subprocess
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -135,7 +134,7 @@ def test_an_index_that_names_another_content_teaches_nothing_wrong(tmp_path: Pat
 def test_compiled_rules_are_the_rules(tmp_path: Path) -> None:
     cache = Cache(str(tmp_path / "kept"))
     pack, standard = rule_pack(examples=True), catalogue.load()
-    bare = Pack(tuple(replace(rule, examples=()) for rule in pack.rules), pack.kinds)
+    bare = Pack(tuple(rule._replace(examples=()) for rule in pack.rules), pack.kinds)
     assert rule_pack((), cache) == rule_pack((), Cache(cache.folder)) == bare
     assert catalogue.load() == standard
     assert catalogue.load() is not standard
@@ -229,7 +228,7 @@ def test_the_id_of_a_content_is_git_s(digits: int) -> None:
 def test_the_presence_of_a_file_that_nothing_reads_is_kept_too() -> None:
     kept: dict[object, object] = {}
     (file,) = Tree.of({"model.bin": "x"}).files
-    Memory(kept).extract([replace(file, blob="1")])  # type: ignore[arg-type]
+    Memory(kept).extract([file._replace(blob="1")])  # type: ignore[arg-type]
     asked = Memory(kept)  # type: ignore[arg-type]
-    assert [fact.name for fact in asked.extract([replace(file, blob="1")])[0]] == ["model.bin"]
+    assert [fact.name for fact in asked.extract([file._replace(blob="1")])[0]] == ["model.bin"]
     assert [key[3] for key in kept] == ["1"]  # type: ignore[index]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 
 import pytest
@@ -378,3 +379,25 @@ def test_hostile_manifests_are_read_quickly(path: str) -> None:
         with contextlib.suppress(ParseFailure):
             read(path, text)
         assert time.process_time() - began < 4, text[:20]
+
+
+PIECES = ("torch", "a1", "B", "-", ".", "_", "[", "]", "==", ">=", "<=", "~=", ">", "<", ",", "1", "2.0", "rc1", ".post2", " ", "\t", "\n", "*", ";")  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(
+    st.one_of(
+        st.lists(st.sampled_from(PIECES), max_size=8).map("".join),
+        st.tuples(
+            st.sampled_from(("torch", "scikit_learn", "a.b-c", "x-")),
+            st.sampled_from(("", " ", "[gpu]", "[ s3 , gs ] ", "[,]")),
+            st.sampled_from(("", "==", ">=", "<", "== ", "~=", ">=1,<", ">2 , <= ", "<1,>")),
+            st.sampled_from(("", "1", "01.20", "3.0rc1", "2.post1", "1.*", "1+cpu", "1,")),
+        ).map("".join),
+    )
+)
+def test_simple_requirements_are_what_packaging_makes_of_them(text: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        found = packages.requirement(text)
+        patch.setattr(packages, "_SIMPLE", re.compile(r"(?!)"))
+        assert packages.requirement(text) == found

@@ -213,7 +213,7 @@ def partly_read(more: int = 0) -> Report:
     """An aspect is unknown, and these files are why; `more` others were not read either."""
     skipped = [*UNREAD, *(f"data/{n}.json" for n in range(more))]
     found = made({"data/validation": "unknown"}, problems=[Problem(Site(path), "skipped: larger than 5 MB", True) for path in skipped])  # fmt: skip
-    changed = [replace(f, unread=UNREAD) if f.aspect.id == "data/validation" else f for f in found.findings]
+    changed = [f._replace(unread=UNREAD) if f.aspect.id == "data/validation" else f for f in found.findings]
     return replace(found, findings=changed)
 
 

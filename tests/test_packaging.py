@@ -155,11 +155,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rules_of(installed: Path) -> tuple[bool, list[str]]:
     """Whether the program of a folder has the rules that its YAML states, and which of some modules it loaded for them."""
     script = (
-        "import json, sys\nfrom dataclasses import replace\nfrom mlops_audit import catalogue, rules, shipped\n"
+        "import json, sys\nfrom mlops_audit import catalogue, rules, shipped\n"
         "pack, standard = shipped.shipped(), catalogue.load()\n"
         "loaded = sorted({'ruamel', '_ruamel_yaml'} & {name.partition('.')[0] for name in sys.modules})\n"
         "read = rules.load(catalogue.data_folder('rules'))\n"
-        "bare = rules.Pack(tuple(replace(rule, examples=()) for rule in read.rules), read.kinds)\n"
+        "bare = rules.Pack(tuple(rule._replace(examples=()) for rule in read.rules), read.kinds)\n"
         "catalogue._KNOWN.clear()\n"
         "assert catalogue.__file__.startswith(sys.argv[1]), catalogue.__file__\n"
         "print(json.dumps([pack == bare and standard == catalogue.load(), loaded]))\n"

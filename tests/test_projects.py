@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from effort import steps
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,7 +65,7 @@ def test_one_project_can_be_picked() -> None:
     assert named(part(facts, projects, "b")) == ["b/requirements.txt", "b/train.py", "ci.yml"]
 
 
-ASPECT = replace(CATALOGUE.aspects[0], applies_to=())
+ASPECT = CATALOGUE.aspects[0]._replace(applies_to=())
 SIGNALS = {name: Signal(name, Kind.CALL, (f"{name}.*",), {}, EVERYWHERE) for name in ("a", "b", "c", "d")}
 NAMES = st.lists(st.sampled_from(list(SIGNALS)), max_size=2, unique=True).map(tuple)
 CLAUSES = st.lists(
@@ -87,7 +85,7 @@ CALLS = st.lists(
 
 
 def asking(passes: tuple[Clause, ...], partial: tuple[Clause, ...] = (), na: tuple[Clause, ...] = ()) -> Rule:
-    return replace(rule_of(ASPECT.id), signals=SIGNALS, passes=passes, partial=partial, na=na)
+    return rule_of(ASPECT.id)._replace(signals=SIGNALS, passes=passes, partial=partial, na=na)
 
 
 @given(CALLS, CLAUSES, CLAUSES, CLAUSES, st.booleans())

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from mlops_audit import catalogue, rules, workers
 from mlops_audit import extract as extractors
@@ -267,8 +268,7 @@ def _sketches(tree: Tree, paths: Collection[str]) -> dict[str, Sketch]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """By how many processes files are read (0: as many as pay), and who is told how far that is."""
 
     jobs: int = 0
@@ -328,8 +328,8 @@ def relocated(facts: Iterable[Fact], home: Mapping[str, str]) -> list[Fact]:
         replace(
             fact,
             site=back(fact.site),
-            reached=replace(
-                fact.reached, chain=tuple(replace(link, site=back(link.site)) for link in fact.reached.chain)
+            reached=fact.reached._replace(
+                chain=tuple(link._replace(site=back(link.site)) for link in fact.reached.chain)
             ),
         )
         for fact in facts

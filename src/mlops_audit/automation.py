@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 from mlops_audit import shell
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
@@ -17,8 +18,7 @@ MAX_MERGES = 5
 MAX_LEAVES = 5_000  # that one job is searched for secrets
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(NamedTuple):
     """A shell text of a data file: `line` is the file's line of its first line; `flat` when all stands on that one."""
 
     text: str

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from mlops_audit import parse
 
@@ -24,8 +23,7 @@ def data_folder(name: str) -> Path:
     raise FileNotFoundError(f"mlops-audit is installed without its folder {name!r}: install it again")
 
 
-@dataclass(frozen=True, slots=True)
-class Aspect:
+class Aspect(NamedTuple):
     """One question of the audit.
 
     `weight` is 3 essential, 2 important, 1 advanced; `document` tells that prose can be evidence for it.
@@ -43,15 +41,13 @@ class Aspect:
         return self.id.partition("/")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Pillar:
+class Pillar(NamedTuple):
     id: str
     title: str
     aspects: tuple[Aspect, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     """Opens when all (or any) of its aspects have at least a verdict; aspects that do not apply are left out."""
 
     aspects: tuple[str, ...]
@@ -59,16 +55,14 @@ class Gate:
     at_least: Literal["pass", "partial"]
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     level: int
     title: str
     meaning: str
     gates: tuple[Gate, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(NamedTuple):
     pillars: tuple[Pillar, ...]
     levels: tuple[Level, ...]
 

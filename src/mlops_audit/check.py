@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from mlops_audit.audit import rule_pack
 from mlops_audit.extract import extract_file
@@ -39,8 +40,7 @@ class Loss:
         return f"{self.path}: note: {'; '.join(filter(None, (gone, faint)))} ({self.aspect})"
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """What a check found: files that cannot be read, and evidence that went away since HEAD."""
 
     faults: tuple[Problem, ...]

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 KEYWORDS = frozenset({
     "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER",
@@ -17,8 +17,7 @@ HEREDOC = re.compile(r"<<-?\s*([\"']?)([A-Za-z_]\w*)\1")
 VARIABLE = re.compile(r"\$(?:\{(\w+)(?::?([-+?])([^${}]*))?\}|(\w+))")
 
 
-@dataclass(frozen=True, slots=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One instruction: its keyword in upper case, its text with continuation lines kept, flags and heredocs.
 
     `value` is the text after the flags with line ends where continued lines were joined, so that a line inside

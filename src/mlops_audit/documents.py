@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_HEADING_WORDS = 12  # of a bold line that acts as a heading
 BOLD_LEVEL = 7
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """A piece of a document.
 
     `form` is heading, text, item (of a list), cell (of a table), label (of a table: head or first column), code or

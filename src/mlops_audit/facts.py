@@ -6,7 +6,7 @@ import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from mlops_audit.globs import conditions, globs, holds
 from mlops_audit.globs import matcher as matcher
@@ -82,16 +82,14 @@ class Site:
         return f"{self.path}{cell}:{self.line}" if self.line else f"{self.path}{cell}"
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One step of the chain of automation that runs a fact: where it stands and what it runs there."""
 
     site: Site
     runs: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(NamedTuple):
     """What reach found for a fact: the shortest chain that runs it, the systems and triggers of all chains."""
 
     chain: tuple[Link, ...] = ()
@@ -106,8 +104,7 @@ class Reached:
 UNREACHED = Reached()
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """What could not be read, and why, in one line; the audit went on without it.
 
     `unread` tells what nobody has looked at (over a cap, out of time, absent from the clone, no regular file) from what

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mlops_audit.facts import Fact, Facts, Kind, Site, Zone
 from mlops_audit.judge import answers
@@ -21,8 +22,7 @@ CLOSING = re.compile(r"\s*(?:--+>|\*/)\s*$")
 LONGEST_REASON = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Ignore:
+class Ignore(NamedTuple):
     """A comment, the aspects that it names, why, and the places of which it speaks."""
 
     site: Site
@@ -31,8 +31,7 @@ class Ignore:
     places: frozenset[Site]
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """A waiver or comment that is not heeded or of no use, and why."""
 
     site: Site

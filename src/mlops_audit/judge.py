@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 from mlops_audit.catalogue import Aspect
 from mlops_audit.facts import Fact, Facts, Kind, Strength, Zone
@@ -22,8 +22,7 @@ class Verdict(str, enum.Enum):
     __str__ = str.__str__
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """A fact that answers a signal."""
 
     signal: str
@@ -34,8 +33,7 @@ class Evidence:
         return self.fact.strength
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """The verdict on one aspect: the evidence for it, strongest first, and the signals that a pass still lacks."""
 
     aspect: Aspect

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 
@@ -18,10 +19,16 @@ DEVELOPMENT = re.compile(
     r"types|mypy|build|bench|benchmarks?|notebooks?|jupyter|debug|tools?|pre-commit|release)(?=$|[-_./])",
     re.IGNORECASE,
 )
+# What most requirements are: a name, extras, and one version or a range of two.
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_VERSION = r"[ \t]*[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc|\.post|\.dev)[0-9]+)?"
+_SIMPLE = re.compile(
+    rf"({_NAME})[ \t]*(?:\[[ \t]*{_NAME}(?:[ \t]*,[ \t]*{_NAME})*[ \t]*\][ \t]*)?"
+    rf"((?:==|[<>]=?){_VERSION}|>=?{_VERSION}[ \t]*,[ \t]*<=?{_VERSION})?"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(NamedTuple):
     """One declared package: `version` as it is written; `pinned` to one exact version, file or commit."""
 
     name: str
@@ -113,13 +120,16 @@ def fixed_reference(reference: str) -> bool:
 
 def requirement(text: str, line: int = 0, group: str = "main", hashed: bool = False) -> Package | None:
     """A requirement of PEP 508, None for what is none or is part of the project itself (a path)."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
     text = text.strip()
     if not text or len(text) > MAX_LINE or text.startswith((".", "/", "~")):
         return None
     if re.match(r"(git|hg|svn|bzr)\+|https?://|file:", text):
         return _from_url(text, line, group)
+    if simple := _SIMPLE.fullmatch(text):  # what the parser of packaging makes of it, without its import
+        version = ",".join(sorted("".join(part.split()) for part in (simple[2] or "").split(",")))
+        return Package(normalised(simple[1]), version, hashed or exact_specifier(version), group, line)
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         parsed = Requirement(text)
     except (InvalidRequirement, ValueError, RecursionError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlops_audit.documents import Block, plain
 
@@ -61,8 +61,7 @@ LABEL = re.compile(r"[*_]{0,2}[A-Z][^.:!?\n]{0,60}:[*_]{0,2}\s*")
 LACKS = re.compile(r"limit|risk|caveat|scope|weakness|shortcoming|threat|known|issue|bias", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(NamedTuple):
     """What one block tells: its open slots, and of what it says the words and whether that is nothing but excuses."""
 
     filled: bool  # by code or an image

@@ -13,9 +13,8 @@ import stat
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mlops_audit import head, index
 from mlops_audit.index import MAX_ENTRIES
@@ -44,8 +43,7 @@ class RepositoryError(ValueError):
     """A repository that cannot be read; the message is one clear line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A tracked path with its mode and the id of its blob (hexadecimal).
 
     `left_out` is set where a sparse checkout leaves it out of the work tree. `stamp` is what the file's state was when
@@ -59,8 +57,7 @@ class Entry:
     stamp: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(NamedTuple):
     """A work tree's git directory (`folder`) and the directory that holds its objects and refs (`common`)."""
 
     root: Path
@@ -277,8 +274,7 @@ class Repository:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """A commit: its id, that of its tree, when it was committed (seconds since 1970) and its author's name."""
 
     id: str

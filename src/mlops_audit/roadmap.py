@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import product
+from typing import NamedTuple
 
 from mlops_audit.catalogue import Level
 from mlops_audit.judge import Finding, Verdict
@@ -14,8 +14,7 @@ from mlops_audit.score import ORDER, Maturity, maturity, pillar_score, score, ve
 WEEKS = {"quick": 2, "medium": 12, "long": 26}  # the longest that a fix of each term may take
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """How many of the closed gates of a level a fix opens."""
 
     level: int
@@ -23,8 +22,7 @@ class Opened:
     closed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(NamedTuple):
     """What changes when one aspect passes and everything else stays: scores as they would be printed."""
 
     pillar_before: float
@@ -44,8 +42,7 @@ class Effect:
         return round(self.total_after - self.total_before, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """A finding to fix and what it brings."""
 
     finding: Finding
@@ -77,7 +74,7 @@ def effect(
     finding: Finding, findings: Sequence[Finding], levels: Sequence[Level], before: Maturity
 ) -> Effect:
     """The audit computed again with this one aspect passed."""
-    fixed = [replace(f, verdict=Verdict.PASS) if f.aspect.id == finding.aspect.id else f for f in findings]
+    fixed = [f._replace(verdict=Verdict.PASS) if f.aspect.id == finding.aspect.id else f for f in findings]
     after = maturity(verdicts(fixed), levels)
     opens = []
     for level in levels:

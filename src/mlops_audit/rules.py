@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from mlops_audit import parse
 from mlops_audit.facts import Kind, Zone
@@ -38,8 +38,7 @@ class RuleError(ValueError):
         super().__init__("\n".join(self.faults))
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(NamedTuple):
     """A named question to the facts; `name` is a third-person sentence that reports print.
 
     A fact answers it when its kind is `kind`, its name matches `patterns`, it stands in one of `zones`, and each
@@ -53,8 +52,7 @@ class Signal:
     zones: frozenset[Zone]
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(NamedTuple):
     """Holds when all of `all`, at least `at_least` of `any` and none of `none` do.
 
     With `same` they do so in one file, or in one place: at one line, such as that of a heading.
@@ -67,8 +65,7 @@ class Clause:
     same: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(NamedTuple):
     """Files (path -> text) and the verdict that they deserve; lines marked `# evidence: NAME` are its evidence."""
 
     verdict: str
@@ -77,16 +74,14 @@ class Example:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Risk:
+class Risk(NamedTuple):
     risk: str
     probability: str
     impact: str
     mitigation: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(NamedTuple):
     """One aspect's rule. `passes`, `partial` and `na` are alternatives: any one clause decides."""
 
     id: str
@@ -104,8 +99,7 @@ class Rule:
     claims: tuple[str, ...] = ()  # globs over sentences of prose that claim the practice; never evidence
 
 
-@dataclass(frozen=True, slots=True)
-class KindRule:
+class KindRule(NamedTuple):
     """A kind of project (trains, deep, serves, llm) and the clauses that tell it."""
 
     id: str
@@ -113,8 +107,7 @@ class KindRule:
     when: tuple[Clause, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pack:
+class Pack(NamedTuple):
     """All rules of a folder, in the order of their ids, and the kinds."""
 
     rules: tuple[Rule, ...]

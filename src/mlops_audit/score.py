@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mlops_audit.catalogue import Gate, Level
 from mlops_audit.judge import Finding, Verdict
@@ -29,7 +29,7 @@ def verdicts(findings: Iterable[Finding]) -> dict[str, Verdict]:
 def disable(findings: Iterable[Finding], disabled: Mapping[str, str]) -> list[Finding]:
     """The findings with the disabled aspects (aspect -> reason) set to `na`."""
     return [
-        replace(f, verdict=Verdict.NA, evidence=(), lacks=()) if f.aspect.id in disabled else f
+        f._replace(verdict=Verdict.NA, evidence=(), lacks=()) if f.aspect.id in disabled else f
         for f in findings
     ]
 
@@ -37,7 +37,7 @@ def disable(findings: Iterable[Finding], disabled: Mapping[str, str]) -> list[Fi
 def weigh(findings: Iterable[Finding], weights: Mapping[str, int]) -> list[Finding]:
     """The findings with the weights that a profile gives to aspects (3 essential, 2 important, 1 advanced)."""
     return [
-        replace(f, aspect=replace(f.aspect, weight=weights[f.aspect.id])) if f.aspect.id in weights else f
+        f._replace(aspect=f.aspect._replace(weight=weights[f.aspect.id])) if f.aspect.id in weights else f
         for f in findings
     ]
 
@@ -74,8 +74,7 @@ def severity(finding: Finding) -> str:
 # -------------------------------------------------------------------------------------------------- maturity
 
 
-@dataclass(frozen=True, slots=True)
-class GateState:
+class GateState(NamedTuple):
     """A gate of a level, whether it is open, and the aspects that close it."""
 
     level: int
@@ -84,8 +83,7 @@ class GateState:
     closed_by: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Maturity:
+class Maturity(NamedTuple):
     """The highest level whose gates, and all gates below it, are open; all gates of all levels; the next level."""
 
     level: Level
@@ -127,8 +125,7 @@ NOT_PASSED = frozenset({Verdict.MISSING, Verdict.PARTIAL})
 BEGUN = frozenset({Verdict.PARTIAL, Verdict.PASS})
 
 
-@dataclass(frozen=True, slots=True)
-class AntiPattern:
+class AntiPattern(NamedTuple):
     """A known way to fail. It is there when every aspect that applies has one of the verdicts, and at least one
     applies; `given` are aspects that must have been begun for it to mean anything."""
 
@@ -194,8 +191,7 @@ def anti_patterns(found: Verdicts) -> list[tuple[AntiPattern, tuple[str, ...]]]:
 # -------------------------------------------------------------------------------------------------- thresholds
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
+class Thresholds(NamedTuple):
     """What an audit must reach: a maturity level, scores (pillar or "total" -> at least), no finding this grave."""
 
     maturity: int | None = None
@@ -203,8 +199,7 @@ class Thresholds:
     severity: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One threshold: what was wanted, what was found, and whether it held."""
 
     threshold: str

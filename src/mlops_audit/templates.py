@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from typing import NamedTuple
 
 CONTROL = re.compile(
     r"\s*(if|else|elif|endif|end|endfor|endwith|range|for|with|define|block|template|set|macro|break)\b"
@@ -13,8 +13,7 @@ OPENING = frozenset({"if", "with", "range", "for", "define", "block"})
 CLOSING = frozenset({"end", "endif", "endfor", "endwith"})
 
 
-@dataclass(frozen=True, slots=True)
-class Masked:
+class Masked(NamedTuple):
     """A template without its actions, line by line as before, and the conditions that enclose each line."""
 
     text: str

@@ -9,9 +9,9 @@ import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from mlops_audit.facts import Problem, Site, Zone
 from mlops_audit.globs import globs
@@ -93,8 +93,7 @@ def zones_of(paths: Collection[str]) -> dict[str, Zone]:
     return zones
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A tracked file: path relative to the root with "/" separators, its zone, and its bytes when asked.
 
     `read` raises ParseFailure when the bytes cannot be had: absent, no regular file, larger than the cap.
@@ -107,8 +106,7 @@ class File:
     blob: str = ""  # the id of its content, known in a commit and where a work tree's file is as git saw it
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(NamedTuple):
     """The files to audit, in the order of their paths, and what was skipped and why."""
 
     name: str
@@ -152,7 +150,7 @@ class Tree:
             entries, cut = entries[:MAX_ENTRIES], True
         reader = _WorkTree(root)
         found = _tree(name, entries, reader.reader, reader.target, exclude, commit, cut, reader.blob)
-        yield replace(found, apart=True)
+        yield found._replace(apart=True)
 
     @classmethod
     def of_commit(cls, repo: Objects, commit: str, name: str, exclude: Iterable[str] = ()) -> Tree:
@@ -220,7 +218,7 @@ def _tree(
     )
     meter = _Meter()
     files = _files(kept, lambda path: meter.over(path, reader(kept[path])))
-    files = tuple(replace(file, blob=blob_of(kept[file.path])) for file in files)
+    files = tuple(file._replace(blob=blob_of(kept[file.path])) for file in files)
     return Tree(name, files, tuple(skipped), commit)
 
 

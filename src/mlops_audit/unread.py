@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mlops_audit.facts import Kind, Zone
 from mlops_audit.globs import holds
@@ -14,8 +14,7 @@ BY_PATH = "file"  # the trait that rules ask for and that a path alone answers
 ANYTHING = "."  # stands for files whose names are not known: a list of files that was cut short
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(NamedTuple):
     """A file that was not read, or not to its end, with the kinds of fact that files of its name state."""
 
     path: str
@@ -57,8 +56,8 @@ def _doubted(finding: Finding, unread: Sequence[Unread]) -> Finding:
     if not paths:
         return finding
     if finding.verdict is Verdict.PARTIAL:
-        return replace(finding, unread=paths)
-    return replace(finding, verdict=Verdict.UNKNOWN, unread=paths)
+        return finding._replace(unread=paths)
+    return finding._replace(verdict=Verdict.UNKNOWN, unread=paths)
 
 
 def _asked(rule: Rule, clauses: Iterable[Clause]) -> list[Signal]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlops_audit.changes.identity import CLAIM, Mark
 from mlops_audit.facts import Fact, Site
@@ -23,8 +23,7 @@ Again = Callable[
 ]  # an aspect judged again over the facts that are kept
 
 
-@dataclass(frozen=True, slots=True)
-class Waiver:
+class Waiver(NamedTuple):
     """Somebody's word, until the end of a day, that an aspect (or its places under a path) may stay as it is."""
 
     aspect: str
@@ -39,8 +38,7 @@ class Waiver:
         return globs(self.path, True)(path)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiving:
+class Waiving(NamedTuple):
     """The waivers of an audit, the day on which they are read, and how what is waived is scored."""
 
     waivers: tuple[Waiver, ...] = ()
@@ -136,7 +134,7 @@ def _unused(waiver: Waiver, finding: Finding | None) -> str:
 
 
 def _scored(finding: Finding, scored: str) -> Finding:
-    return finding if scored == "as-found" else replace(finding, verdict=Verdict(scored))
+    return finding if scored == "as-found" else finding._replace(verdict=Verdict(scored))
 
 
 def kept(marks: Iterable[Mark], waived: Waived | None) -> list[Mark]:

@@ -10,8 +10,9 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import FileIO
+from typing import NamedTuple
 
 from mlops_audit.budget import ENDLESS, Budget
 from mlops_audit.extract import Sieve, extract_file, readable, skipped, uncollected
@@ -31,8 +32,7 @@ Progress = Callable[[int, int], None]
 Stated = tuple[list[Fact], list[Problem]]
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """What one file states, and the id of the bytes that this was read from, "" where none were."""
 
     facts: list[Fact]
@@ -103,7 +103,7 @@ def _read(file: File, budget: Budget, identify: Identify | None, sieve: Sieve | 
         data = file.read()
     except ParseFailure:
         return Read(*extract_file(file, budget, sieve))
-    facts, problems = extract_file(replace(file, read=lambda: data), budget, sieve)
+    facts, problems = extract_file(file._replace(read=lambda: data), budget, sieve)
     return Read(facts, problems, identify(data, len(file.blob)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlops_audit.changes.identity import CLAIM, Anchor, Mark, Sketch, match, renames
 from mlops_audit.facts import Site
@@ -22,8 +22,7 @@ class BaselineError(ValueError):
     """A baseline that cannot be read, in one line that begins with `file:line`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A recorded place of a finding: what stands there, and in which file. Its line is not recorded: lines move."""
 
     aspect: str
@@ -53,8 +52,7 @@ class Baseline:
         return len(self.aspects) + len(self.places)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """What a baseline held back of an audit, what is new, what is gone, and the part of it that still stands."""
 
     file: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlops_audit import __version__
 from mlops_audit.changes.identity import CLAIM, Anchor, Mark, Matched, match
@@ -23,8 +23,7 @@ SHOWN = 50  # pieces of evidence of one aspect, and places of findings, that a c
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A place that answers a signal, as plain data of a report, and whether it speaks against a pass."""
 
     aspect: str
@@ -44,8 +43,7 @@ class Piece:
         return not self.row["faint"], RUNGS.index(self.row["strength"])
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """One of the two: its name for people, the document of its report, and all places that speak for or against an
     aspect. `whole` tells that the places are all there are, not only those that a report shows."""
 

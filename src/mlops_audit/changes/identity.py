@@ -11,7 +11,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from mlops_audit.facts import Fact, Facts, Site
 from mlops_audit.judge import Finding, Verdict, answers
@@ -28,8 +28,7 @@ Sketch = tuple[int, ...]
 Anchor = tuple[str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(NamedTuple):
     """A place with a meaning: which signal of which aspect is answered there, and by what."""
 
     aspect: str

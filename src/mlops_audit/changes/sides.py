@@ -6,9 +6,9 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlops_audit import catalogue
 from mlops_audit.asked import sieve_of
@@ -36,8 +36,7 @@ class CompareError(ValueError):
     """A report that cannot be compared, in one clear line."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Audited:
+class _Audited(NamedTuple):
     """A side of which the whole tree is at hand."""
 
     tree: Tree
@@ -69,12 +68,11 @@ def compare_trees(
         after = _audited(new, WORK_TREE if head is None else _called(head, new.commit), pack, asked, memory)
         if not any(MACHINE_LEARNING & set(one.report.kinds) for one in (before, after)):
             raise NothingToAudit("nothing to compare: neither side shows any machine learning")
-        told = replace(after.side, remarks=tuple(remarks))
+        told = after.side._replace(remarks=tuple(remarks))
         return compared(before.side, told, _renamed(before, after), tuple(regressions))
 
 
-@dataclass(frozen=True, slots=True)
-class Ends:
+class Ends(NamedTuple):
     """What is compared: two words of the command line (no `head` stands for the work tree), and the bytes of those of
     them that are reports."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 import math
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from mlops_audit import catalogue
@@ -146,7 +146,7 @@ class _Reading:
         self.memory = Memory(self.decoded, sieve_of(pack))
         named = [*(rule.signals for rule in pack.rules), *(kind.signals for kind in pack.kinds)]
         asked = [signal for by_name in named for signal in by_name.values() if signal.kind in PROSE]
-        self._of_prose = [replace(s, where={t: g for t, g in s.where.items() if t not in LENT or t == "file"})
+        self._of_prose = [s._replace(where={t: g for t, g in s.where.items() if t not in LENT or t == "file"})
                           for s in asked]  # fmt: skip
         self._prints: dict[tuple[str, str, str, str], bytes] = {}
 

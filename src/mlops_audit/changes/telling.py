@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Document = dict[str, Any]
 
@@ -91,8 +90,7 @@ def _s(things: Sequence[object]) -> str:
 # ------------------------------------------------------------------------------------------------ lines that count
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """One signal of an aspect whose places decided which way its verdict went: a word for what became of it, the
     places (at most PLACES) and how many more there are, and what else is to be said of them."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timezone
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from mlops_audit import catalogue
 from mlops_audit.audit import Asked, NothingToAudit
@@ -20,8 +21,7 @@ from mlops_audit.rules import Pack
 EVERY = ("month", "week", "commit")
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """A chosen commit, the tags that name it, and its state."""
 
     commit: Commit
@@ -29,8 +29,7 @@ class Point:
     state: State
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """An aspect (or with "" the level) that changed with a commit.
 
     `exact` is false where only the commit by which it had changed is known, not the one that changed it.
@@ -54,8 +53,7 @@ class Change:
         return "lost" if RANKS[self.now] == 0 else "weakened"
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """What the time was too short for: chosen commits (the oldest of them) that nobody looked at, and stretches of the
     history inside which a change was not searched for."""
 
@@ -64,8 +62,7 @@ class LeftOut:
     stretches: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Trend:
+class Trend(NamedTuple):
     """The history of a repository at chosen points, oldest first, and what changed between them, in that order.
 
     `audits` are the commits whose state was asked for, by an audit now or one that was kept.

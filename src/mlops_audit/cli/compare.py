@@ -125,7 +125,7 @@ def _changed_configuration(path: Path, base: str, head: str | None) -> list[str]
     except ConfigError as error:
         return [f"the configuration cannot be read on both sides: {str(error).splitlines()[0]}"]
     same = replace(before, source="", waivers=()) == replace(after, source="", waivers=())
-    waivers = [[replace(waiver, site=None) for waiver in side.waivers] for side in (before, after)]  # type: ignore[arg-type]
+    waivers = [[waiver._replace(site=None) for waiver in side.waivers] for side in (before, after)]  # type: ignore[arg-type]
     if same and waivers[0] == waivers[1]:
         return []
     return [

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from posixpath import splitext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlops_audit.code.values import Called, Imported
 from mlops_audit.facts import TraitValue
@@ -34,8 +33,7 @@ TYPED = frozenset({"required_parameter", "optional_parameter", "public_field_def
 GLOBALS = frozenset({"console", "fetch"})
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(NamedTuple):
     """What a file says, in the order of its lines. Calls of what the file neither imports nor makes are left out."""
 
     imports: tuple[Imported, ...] = ()

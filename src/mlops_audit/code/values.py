@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlops_audit.facts import TraitValue
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(NamedTuple):
     """An import of `name`; `module` is the part of it that must be a module.
 
     An `optional` one stands in a `try` with handlers, so that its failure is expected; `function` is where it stands.
@@ -24,8 +23,7 @@ class Imported:
     function: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Called:
+class Called(NamedTuple):
     """A call under its qualified name, or a decorator.
 
     `arguments` has the values under `NAME=` and `1`, `2`, ...; `target` is the variable that the value is assigned to;
@@ -46,8 +44,7 @@ class Called:
     block_targets: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Based:
+class Based(NamedTuple):
     """A class of the file derives from `name`."""
 
     name: str
@@ -56,8 +53,7 @@ class Based:
     dead: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Defined:
+class Defined(NamedTuple):
     """A function, method or class; `within` is the definition around it; the last line is part of it.
 
     `off` are the parameters that are empty or false unless a call gives them.
@@ -77,8 +73,7 @@ class Defined:
     off: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(NamedTuple):
     """A comparison that decides something, and what happens by it."""
 
     text: str
@@ -89,8 +84,7 @@ class Compared:
     dead: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A string constant that is no docstring."""
 
     text: str
@@ -101,8 +95,7 @@ class Said:
     dead: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Valued:
+class Valued(NamedTuple):
     """A literal assigned to a name, or an entry of a dict."""
 
     name: str
@@ -115,8 +108,7 @@ class Valued:
     beside: tuple[str, ...] = ()  # for a number in a dict: the keys of that dict
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(NamedTuple):
     """A command that the code starts: shell text, or the words of a list joined by spaces; `{}` for what is not known."""
 
     text: str
@@ -127,8 +119,7 @@ class Ran:
     dead: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(NamedTuple):
     """What a Python source says, in the order of its lines."""
 
     imports: tuple[Imported, ...] = ()

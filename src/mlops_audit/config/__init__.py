@@ -76,5 +76,5 @@ def of_profile(name: str) -> Config:
 
 def _named(config: Config, source: str) -> Config:
     """A configuration of the user's under a name that tells nobody where it lies on their disk."""
-    waivers = tuple(replace(waiver, site=Site(source, waiver.site.line)) for waiver in config.waivers)
+    waivers = tuple(waiver._replace(site=Site(source, waiver.site.line)) for waiver in config.waivers)
     return replace(config, source=source, waivers=waivers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import Any
 
 from mlops_audit.config import Config
@@ -40,7 +39,7 @@ def rows(config: Config) -> list[Row]:
     found += table("disable", sorted(config.disable.items()))
     found += table("weights", sorted(config.weights.items()))
     for waiver in config.waivers:
-        value = {key: word for key, word in asdict(waiver).items() if key != "site" and word}
+        value = {key: word for key, word in waiver._asdict().items() if key != "site" and word}
         value |= {"expires": waiver.expires.isoformat()}
         if waiver.path:
             value["path"] = [glob for glob in waiver.path if not glob.endswith("/*")] or list(waiver.path)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse import Node, ParseFailure, json_document, yaml
@@ -19,8 +19,7 @@ REPOSITORIES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(NamedTuple):
     """A CloudFormation template: its path and its resources with the line of each."""
 
     path: str

@@ -6,7 +6,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from mlops_audit.dockerfile import Instruction, pairs, read, substitute
 from mlops_audit.facts import Fact, Kind, Site, TraitValue, matcher
@@ -363,7 +363,7 @@ def _in_repository(found: Command, context: str, stage: Stage) -> Command:
         if directory.startswith(("/", "?"))
         else re.sub(r"(?<![\w./:=@-])/[\w.-]+(?:/[\w.-]+)*/?", told, found.text)
     )
-    return replace(found, text=text, directory=directory)
+    return found._replace(text=text, directory=directory)
 
 
 def _target_of_root(stage: Stage, place: str) -> bool:

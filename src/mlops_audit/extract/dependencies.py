@@ -6,7 +6,6 @@ import ast
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import pairwise
 
 from mlops_audit import parse
@@ -91,12 +90,12 @@ def _requirements(path: str, text: str) -> Manifest | None:
             and re.search(r"\bvia\b", comment)
             and not re.search(r"via.*(-r |\.in\b|toml)", comment)
         ):
-            package = replace(package, transitive=True)
+            package = package._replace(transitive=True)
         packages.append(package)
     found = unique(packages)
     names = [package.name for package in found]
     if len(found) >= FREEZE and all(p.pinned for p in found) and _nearly_sorted(names) and not compiled:
-        found = tuple(replace(package, transitive=True) for package in found)
+        found = tuple(package._replace(transitive=True) for package in found)
     form = "constraints" if posixpath.basename(path).lower().startswith("constraints") else "requirements"
     source = re.search(r"^#.*?([\w./-]+\.in|pyproject\.toml)\s*$", text, re.MULTILINE) if compiled else None
     locks = beside(path, posixpath.basename(source[1])) if source else ""
@@ -235,7 +234,7 @@ def _with_sources(root: Node, packages: tuple[Package, ...]) -> Iterator[Package
         fixed = bool(nodes) and all(
             (node.get("git") or node.get("url")) and _pinned_in_table(node) for node in nodes
         )
-        yield replace(package, pinned=package.pinned or fixed)
+        yield package._replace(pinned=package.pinned or fixed)
 
 
 def _pipfile(path: str, root: Node) -> Manifest:
@@ -380,7 +379,7 @@ def _conda(path: str, dependencies: Node, role: str) -> Manifest:
         and all(p.pinned for p in found_packages)
         and built * 2 > len(found_packages)
     ):
-        found_packages = tuple(replace(package, transitive=True) for package in found_packages)
+        found_packages = tuple(package._replace(transitive=True) for package in found_packages)
     return Manifest(
         path, "conda", "conda", found_packages, runtime, runtime_line, role, includes=tuple(includes)
     )

@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from mlops_audit import code
 from mlops_audit.facts import Fact, TraitValue, values
@@ -42,11 +42,16 @@ def _notation(name: str) -> tuple[Notation, ...]:
     """The notations that a qualified name may be an instance of."""
     if not ANY_NOTATION.fullmatch(name):
         return ()
-    return tuple(notation for notation, pattern in PATTERNS if pattern.fullmatch(name))
+    return tuple(notation for notation, pattern in _patterns() if pattern.fullmatch(name))
 
 
-PATTERNS = tuple((notation, re.compile(notation.calls)) for notation in NOTATIONS)
 ANY_NOTATION = re.compile("|".join(f"(?:{notation.calls})" for notation in NOTATIONS))
+
+
+@cache
+def _patterns() -> tuple[tuple[Notation, re.Pattern[str]], ...]:
+    """What each notation is told by, made when a file is known to hold any."""
+    return tuple((notation, re.compile(notation.calls)) for notation in NOTATIONS)
 
 
 def _aliases(text: str) -> Iterator[tuple[str, str]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, is_never, kept, literals, script_of, secrets_in, texts
@@ -46,8 +46,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
                 yield from _workflow(document, path, lines, dead=not in_place)
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(NamedTuple):
     """What the steps of a job share: traits, literal `env`, directory, matrix rows and default inputs."""
 
     traits: dict[str, TraitValue]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, kept
@@ -23,8 +24,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     yield from _facts(path, list(_tokens(text)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(NamedTuple):
     kind: str  # "word", "text", "{", "}", "(", ")", "other"
     value: str
     line: int

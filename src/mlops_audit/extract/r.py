@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue, values
 from mlops_audit.parse import MAX_BYTES, NotRead, decode
@@ -43,8 +44,7 @@ UNEVALUATED = re.compile(r"\beval\s*=\s*(?:FALSE|F)\b")
 UNEVALUATED_OPTION = re.compile(r"^\s*#\|\s*eval\s*:\s*false\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     kind: str
     text: str
     start: int

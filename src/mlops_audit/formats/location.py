@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlops_audit.facts import Zone
 from mlops_audit.formats.line_hash import line_hash
@@ -14,8 +14,7 @@ from mlops_audit.parse import ParseFailure, decode
 from mlops_audit.tree import File, Tree
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(NamedTuple):
     """A place in a file. `line` counts from 1, `end_column` is one past the line's last UTF-16 unit.
 
     `exists` is false for the expected path of a file that is not there. `line_hash` is the fingerprint of GitHub code
@@ -30,8 +29,7 @@ class Location:
     fingerprint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Home:
+class Home(NamedTuple):
     """Where what a pillar's aspects ask for belongs: the kinds whose code creates the duty, files where a fix goes if
     they are there, and the file to expect when none is."""
 

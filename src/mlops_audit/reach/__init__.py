@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
 from mlops_audit.reach.failures import failures
@@ -22,8 +23,7 @@ BY_HAND = frozenset({"notebook", "python", "console-script", "pre-commit"})
 AUTOMATION = frozenset({Kind.JOB, Kind.PIPELINE, Kind.STEP, Kind.COMMAND, Kind.RESOURCE})
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """From one unit to another, with the place that says so and what it runs there."""
 
     target: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mlops_audit.facts import Fact, Kind, Site, Zone, values
 from mlops_audit.reach.launch import targets_of_name
@@ -29,8 +29,7 @@ WRITTEN_BY_TOOLS = ("_pb2", "_pb2_grpc", "_version", "version", "__version__", "
 EXPECTED = frozenset({"dead", "optional"})  # traits of imports that may fail
 
 
-@dataclass(frozen=True, slots=True)
-class Failures:
+class Failures(NamedTuple):
     """Files, and functions of files, that cannot run as committed; `imports` are the ones that fail, `unbound` those of
     names that their module does not hold.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 MISE_FILES = ("mise.toml", ".mise.toml", "mise/config.toml", ".mise/config.toml", ".config/mise.toml",
               ".config/mise/config.toml", "mise.local.toml")  # fmt: skip
@@ -33,8 +33,7 @@ _VALUED = frozenset({"-e", "--environment", "--env", "--manifest-path", "-p", "-
                      "-o", "--output", "-t", "--tool", "--filter", "--cwd", "--feature"})  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """Tasks, each by the names that it may have, the files that may hold them, and the folder to go to first."""
 
     names: tuple[tuple[str, ...], ...]

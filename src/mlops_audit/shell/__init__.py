@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from mlops_audit.shell.reader import Reader, Record
 from mlops_audit.shell.tokens import tokens
@@ -18,8 +18,7 @@ _SET_STOPS = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """One simple command.
 
     `text` has its white space folded, known variables put in and prefixes such as `sudo` left out; `words` are the
