@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
-from mlops_audit.globs import conditions, globs, holds, sides
+from mlops_audit.globs import globs, holds, sides
 from mlops_audit.globs import matcher as matcher
 from mlops_audit.names import FEW, Names
 
@@ -291,9 +291,7 @@ class Facts:
             sort = self._sorts[kind] = _Sort(self.of(kind), kind, self._known)
         stated = [trait for trait, asked in where.items() if trait not in LENT and sides(asked)[0]]
         candidates = sort.stating(stated) if stated else sort.all
-        if (
-            0 < len(candidates) <= SOME and len(sort.all) > MANY
-        ):  # their traits tell them apart sooner than names
+        if len(candidates) <= SOME and len(sort.all) > MANY:  # their traits tell them apart sooner than names
             for trait in stated:
                 candidates = self._holding(candidates, trait, where[trait])
             where = {trait: asked for trait, asked in where.items() if trait not in stated}
@@ -305,22 +303,25 @@ class Facts:
         return found
 
     def _holding(self, facts: Sequence[Fact], trait: str, patterns: tuple[str, ...]) -> list[Fact]:
-        """Those facts of which a trait answers to globs; what a whole file answers is found out once a file."""
-        if trait not in OF_THE_FILE:
-            wanted, unwanted = conditions(patterns)
-            kept = []
+        """Those facts of which a trait answers to globs; what a file or a value answers is found out once."""
+        if trait in OF_THE_FILE:
+            of_files = self._of_files.setdefault((trait, patterns), {})
             for fact in facts:
-                found = values(fact.traits.get(trait)) if trait not in LENT else self.trait(fact, trait)
-                if (wanted is None or any(map(wanted, found))) and not (
-                    unwanted is not None and any(map(unwanted, found))
-                ):
-                    kept.append(fact)
-            return kept
-        known = self._of_files.setdefault((trait, patterns), {})
+                if fact.site.path not in of_files:
+                    of_files[fact.site.path] = holds(self.trait(fact, trait), patterns)
+            return [fact for fact in facts if of_files[fact.site.path]]
+        if trait in LENT:
+            return [fact for fact in facts if holds(self.trait(fact, trait), patterns)]
+        known: dict[TraitValue | None, bool] = {}
+        kept = []
         for fact in facts:
-            if fact.site.path not in known:
-                known[fact.site.path] = holds(self.trait(fact, trait), patterns)
-        return [fact for fact in facts if known[fact.site.path]]
+            value = fact.traits.get(trait)
+            held = known.get(value)
+            if held is None:
+                held = known[value] = holds(values(value), patterns)
+            if held:
+                kept.append(fact)
+        return kept
 
     def trait(self, fact: Fact, name: str) -> tuple[str, ...]:
         """The values of a trait of a fact, its own or one that it has through its file or reach."""
