@@ -764,7 +764,7 @@ def test_twice_as_much_takes_twice_as_many_steps(lines: Callable[[int], list[str
 
         def trace(frame: FrameType, event: str, arg: object) -> Any:
             nonlocal taken
-            taken += 1
+            taken += "mlops_audit" in frame.f_code.co_filename  # and not in patterns that are compiled anew
             return trace
 
         data = "\n".join(lines(count)).encode()
