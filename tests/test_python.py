@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
 import pytest
 
 from mlops_audit import code
 from mlops_audit.extract import extract_file, python
-from mlops_audit.facts import Fact, Kind, values
+from mlops_audit.facts import Fact, Kind, Zone, values
 from mlops_audit.parse import ParseFailure
-from mlops_audit.tree import Tree
+from mlops_audit.tree import File, Tree
 
 
 def facts_of(text: str | bytes, path: str = "src/pkg/train.py", kind: Kind | None = None) -> list[Fact]:
@@ -704,3 +710,70 @@ def test_a_number_in_a_dict_tells_the_keys_beside_it() -> None:
     assert found["params.depth"] == ("depth", "kind", "rate", "on")
     assert found["params.kind"] is None
     assert found["params.on"] is None
+
+
+def test_a_file_is_parsed_once_however_many_readers_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = b"import airflow\nimport invoke\nimport pulumi_aws as aws\n\ndag = airflow.DAG('d')\naws.s3.Bucket('b')\n"
+    file = File("tasks.py", Zone.SOURCE, lambda: data)
+    parsed: list[object] = []
+    parse = ast.parse
+    monkeypatch.setattr(ast, "parse", lambda *given, **named: parsed.append(given) or parse(*given, **named))
+    facts, problems = extract_file(file)
+    assert {Kind.CALL, Kind.PIPELINE, Kind.RESOURCE} <= {fact.kind for fact in facts}
+    assert len(parsed) == 1
+    assert not problems
+
+
+def test_a_call_is_given_to_a_variable_only_when_nothing_stands_between() -> None:
+    text = "a = made()\nb = made().part\nc = await made()\nwith made() as d:\n    pass\n"
+    assert [call.target for call in code.read("a.py", text.encode()).calls] == ["a", "", "c", "d"]
+
+
+def test_what_is_asserted_in_a_with_block_holds_behind_it() -> None:
+    assert call("def f(x):\n    with a():\n        assert x > 1\n    use()\n", "use").traits["guard"] == (
+        "x > 1",
+    )
+
+
+def test_a_name_bound_in_a_condition_leads_where_its_tests_lead() -> None:
+    text = """
+def kind(model):
+    if model.name == "llama":
+        return "decoder"
+def use(model):
+    found = kind(model)
+    if found := further(model):
+        publish(found)
+"""
+    assert "publish" in values(comparison(text, 'model.name == "llama"').traits["leads"])
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        lambda count: ["x = a.f(x)"] * count + ["def g():", *["    x.h()"] * count],
+        lambda count: ["def f(): return 1"] * count + ["f()"] * count,
+        lambda count: [f"x = [{'1, ' * count}]", *["f(x)"] * count],
+        lambda count: [f"def f{number}(a): return g(a)" for number in range(count)],
+    ],
+    ids=["a name bound often", "a function defined often", "a long list named often", "many functions"],
+)
+def test_twice_as_much_takes_twice_as_many_steps(lines: Callable[[int], list[str]]) -> None:
+    def steps(count: int) -> int:
+        taken = 0
+
+        def trace(frame: FrameType, event: str, arg: object) -> Any:
+            nonlocal taken
+            taken += "mlops_audit" in frame.f_code.co_filename  # and not in patterns that are compiled anew
+            return trace
+
+        data = "\n".join(lines(count)).encode()
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            code.read("a.py", data)
+        finally:
+            sys.settrace(before)
+        return taken
+
+    assert steps(200) < 2.5 * steps(100)

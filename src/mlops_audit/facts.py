@@ -6,9 +6,9 @@ import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from mlops_audit.globs import conditions, globs, holds
+from mlops_audit.globs import globs, holds, sides
 from mlops_audit.globs import matcher as matcher
 from mlops_audit.names import FEW, Names
 
@@ -38,6 +38,7 @@ class Kind(str, enum.Enum):
     SENTENCE = "sentence"
 
     __str__ = str.__str__
+    __hash__ = str.__hash__  # that of Enum is a function of Python, and facts are looked up by their kind
 
 
 class Zone(str, enum.Enum):
@@ -49,6 +50,7 @@ class Zone(str, enum.Enum):
     FOREIGN = "foreign"  # examples, code of the documentation, vendored, generated, third-party
 
     __str__ = str.__str__
+    __hash__ = str.__hash__
 
 
 class Strength(enum.IntEnum):
@@ -66,16 +68,18 @@ class Strength(enum.IntEnum):
 TraitValue = str | tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+# Sites and facts are made by the hundred thousand: `Final` keeps them as they are made at a quarter of what it costs to
+# make a frozen one.
+@dataclass(slots=True, unsafe_hash=True)
 class Site:
     """A place: path relative to the root with "/" separators, line from 1 (0: the file as a whole).
 
     `cell` is the number of a notebook's cell, from 1; `line` then counts inside that cell.
     """
 
-    path: str
-    line: int = 0
-    cell: int = 0
+    path: Final[str]
+    line: Final[int] = 0
+    cell: Final[int] = 0
 
     def __str__(self) -> str:
         cell = f"#cell{self.cell}" if self.cell else ""
@@ -122,7 +126,7 @@ SELF_STARTING = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Fact:
     """One thing that the repository states.
 
@@ -131,12 +135,12 @@ class Fact:
     file is put on by the caller.
     """
 
-    kind: Kind
-    name: str
-    site: Site
-    traits: Mapping[str, TraitValue] = field(default_factory=dict)
-    zone: Zone = Zone.SOURCE
-    reached: Reached = UNREACHED
+    kind: Final[Kind]
+    name: Final[str]
+    site: Final[Site]
+    traits: Final[Mapping[str, TraitValue]] = field(default_factory=dict)
+    zone: Final[Zone] = Zone.SOURCE
+    reached: Final[Reached] = UNREACHED
 
     @property
     def strength(self) -> Strength:
@@ -230,7 +234,7 @@ class Facts:
         self.uses = uses or {}
         self._all = in_order
         self._by_kind: dict[Kind, list[Fact]] = {}
-        self._sorts: dict[tuple[Kind, frozenset[Zone]], _Sort] = {}
+        self._sorts: dict[Kind, _Sort] = {}
         self._of_files: dict[tuple[str, tuple[str, ...]], dict[str, bool]] = {}
         for fact in in_order:
             of_kind = self._by_kind.get(fact.kind)
@@ -284,40 +288,42 @@ class Facts:
 
         A trait that no fact of the kind states is found out before any name is looked at.
         """
-        sort = self._sorts.get((kind, zones))
+        sort = self._sorts.get(kind)
         if sort is None:
-            found = [fact for fact in self.of(kind) if fact.zone in zones]
-            sort = self._sorts[kind, zones] = _Sort(found, (kind, zones), self._known)
-        stated = [t for t, asked in where.items() if t not in LENT and any(a[:1] != "!" for a in asked)]
+            sort = self._sorts[kind] = _Sort(self.of(kind), kind, self._known)
+        stated = [trait for trait, asked in where.items() if trait not in LENT and sides(asked)[0]]
         candidates = sort.stating(stated) if stated else sort.all
-        if 0 < len(candidates) <= SOME:  # their traits tell them apart sooner than their names
+        if len(candidates) <= SOME and len(sort.all) > MANY:  # their traits tell them apart sooner than names
             for trait in stated:
                 candidates = self._holding(candidates, trait, where[trait])
             where = {trait: asked for trait, asked in where.items() if trait not in stated}
-        candidates = sort.among(candidates, patterns)
+        found = [fact for fact in sort.among(candidates, patterns) if fact.zone in zones]
         for trait, asked in where.items():
-            if not candidates:
-                return []
-            candidates = self._holding(candidates, trait, asked)
-        return candidates
+            if not found:
+                break
+            found = self._holding(found, trait, asked)
+        return found
 
-    def _holding(self, facts: list[Fact], trait: str, patterns: tuple[str, ...]) -> list[Fact]:
-        """Those facts of which a trait answers to globs; what a whole file answers is found out once a file."""
-        if trait not in OF_THE_FILE:
-            wanted, unwanted = conditions(patterns)
-            kept = []
+    def _holding(self, facts: Sequence[Fact], trait: str, patterns: tuple[str, ...]) -> list[Fact]:
+        """Those facts of which a trait answers to globs; what a file or a value answers is found out once."""
+        if trait in OF_THE_FILE:
+            of_files = self._of_files.setdefault((trait, patterns), {})
             for fact in facts:
-                found = values(fact.traits.get(trait)) if trait not in LENT else self.trait(fact, trait)
-                if (wanted is None or any(map(wanted, found))) and not (
-                    unwanted is not None and any(map(unwanted, found))
-                ):
-                    kept.append(fact)
-            return kept
-        known = self._of_files.setdefault((trait, patterns), {})
+                if fact.site.path not in of_files:
+                    of_files[fact.site.path] = holds(self.trait(fact, trait), patterns)
+            return [fact for fact in facts if of_files[fact.site.path]]
+        if trait in LENT:
+            return [fact for fact in facts if holds(self.trait(fact, trait), patterns)]
+        known: dict[TraitValue | None, bool] = {}
+        kept = []
         for fact in facts:
-            if fact.site.path not in known:
-                known[fact.site.path] = holds(self.trait(fact, trait), patterns)
-        return [fact for fact in facts if known[fact.site.path]]
+            value = fact.traits.get(trait)
+            held = known.get(value)
+            if held is None:
+                held = known[value] = holds(values(value), patterns)
+            if held:
+                kept.append(fact)
+        return kept
 
     def trait(self, fact: Fact, name: str) -> tuple[str, ...]:
         """The values of a trait of a fact, its own or one that it has through its file or reach."""
@@ -374,14 +380,14 @@ class Facts:
 
 
 class _Sort:
-    """The facts of one kind in some zones, by their names and by the traits that they state."""
+    """The facts of one kind by their names and by the traits that they state."""
 
-    def __init__(self, facts: list[Fact], sort: tuple[Kind, frozenset[Zone]], known: Names) -> None:
-        self.all, self._sort, self._known = facts, sort, known
+    def __init__(self, facts: Sequence[Fact], kind: Kind, known: Names) -> None:
+        self.all, self._kind, self._known = facts, kind, known
         self._names: dict[str, list[int]] | None = None
         self._stating: dict[str, list[Fact]] | None = None
 
-    def stating(self, traits: Sequence[str]) -> list[Fact]:
+    def stating(self, traits: Sequence[str]) -> Sequence[Fact]:
         """Those that state the rarest of some traits, in order."""
         if self._stating is None:
             self._stating = {}
@@ -392,20 +398,20 @@ class _Sort:
                         self._stating[trait] = [fact]
                     else:
                         group.append(fact)
-        return min([self._stating.get(trait, []) for trait in traits], key=len)
+        return min([self._stating.get(trait, ()) for trait in traits], key=len)
 
-    def among(self, facts: list[Fact], patterns: tuple[str, ...]) -> list[Fact]:
+    def among(self, facts: Sequence[Fact], patterns: tuple[str, ...]) -> Sequence[Fact]:
         """Those of some of them whose name matches any of the globs, in order.
 
         Of more than SOME that share a trait others come along, where names tell sooner: the trait is still to be asked.
         """
         if not facts or patterns == ("*",):
             return facts
-        if len(facts) <= FEW:
-            matches = globs(patterns, self._sort[0] in CASELESS)
+        if len(facts) <= FEW and len(self.all) > MANY:
+            matches = globs(patterns, self._kind in CASELESS)
             return [fact for fact in facts if matches(fact.name)]
         names = self._by_name()
-        answering = self._known.answering(self._sort, patterns)
+        answering = self._known.answering(self._kind, patterns)
         if facts is not self.all and len(facts) <= max(SOME, len(answering)):
             return [fact for fact in facts if fact.name in answering]
         fewer, more = (names, answering) if len(names) < len(answering) else (answering, names)
@@ -417,11 +423,16 @@ class _Sort:
         if self._names is None:
             self._names = {}
             for number, fact in enumerate(self.all):
-                self._names.setdefault(fact.name, []).append(number)
-            self._known.learn(self._sort, self._names, self._sort[0] in CASELESS)
+                group = self._names.get(fact.name)
+                if group is None:
+                    self._names[fact.name] = [number]
+                else:
+                    group.append(number)
+            self._known.learn(self._kind, self._names, self._kind in CASELESS)
         return self._names
 
 
 EVERYWHERE = frozenset(Zone)
 SOME = 64  # facts
+MANY = 4_000  # facts of a kind, from which on names cost more to look at than the traits of some
 _IN_ORDER = attrgetter("site.path", "site.cell", "site.line", "kind", "name")

@@ -101,10 +101,19 @@ def _find(text: str, piece: str, start: int) -> int:
 
 
 @cache
+def sides(patterns: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The patterns that are wanted, and without their `!` those that are not."""
+    return (
+        tuple([pattern for pattern in patterns if pattern[:1] != "!"]),
+        tuple([pattern[1:] for pattern in patterns if pattern[:1] == "!"]),
+    )
+
+
+@cache
 def globs(patterns: tuple[str, ...], ignore_case: bool = False) -> Callable[[str], bool]:
     """Like `matcher`, with patterns that begin with `!` taking away from what the others match."""
-    wanted = matcher(tuple(p for p in patterns if not p.startswith("!")) or ("*",), ignore_case)
-    unwanted = matcher(tuple(p[1:] for p in patterns if p.startswith("!")), ignore_case)
+    plain, taking = sides(patterns)
+    wanted, unwanted = matcher(plain or ("*",), ignore_case), matcher(taking, ignore_case)
     return lambda text: wanted(text) and not unwanted(text)
 
 
@@ -124,6 +133,5 @@ def conditions(
     patterns: tuple[str, ...],
 ) -> tuple[Callable[[str], bool] | None, Callable[[str], bool] | None]:
     """What any value must match, and what none may; None where nothing is asked."""
-    wanted = tuple(p for p in patterns if not p.startswith("!"))
-    unwanted = tuple(p[1:] for p in patterns if p.startswith("!"))
+    wanted, unwanted = sides(patterns)
     return matcher(wanted, True) if wanted else None, matcher(unwanted, True) if unwanted else None

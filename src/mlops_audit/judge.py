@@ -20,6 +20,7 @@ class Verdict(str, enum.Enum):
     UNKNOWN = "unknown"  # what was not read could have decided it
 
     __str__ = str.__str__
+    __hash__ = str.__hash__
 
 
 class Evidence(NamedTuple):

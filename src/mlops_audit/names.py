@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
-from mlops_audit.globs import fits, globs, pieces_of
+from mlops_audit.globs import fits, pieces_of, sides
 
 FEW = 16  # names that are sooner tried one by one
 MUCH = 20_000  # characters of all names, from which on their words are looked at first
@@ -55,60 +55,51 @@ class _Batch:
     def __init__(self, names: Sequence[str], ignore_case: bool) -> None:
         self._names, self._ignore_case = names, ignore_case
         self._found: dict[str, Sequence[str]] = {}
-        if len(names) < FEW:
-            return
         self._written: dict[str, list[str]] = {}
         for name in names:
             self._written.setdefault(name.lower() if ignore_case else name, []).append(name)
         self._sorted = sorted(self._written)
-        self._turned = sorted([text[::-1] for text in self._sorted])
         self._text = "\0".join(self._sorted)
+        self._turned: list[str] = []
         self._starts: list[int] = []
         self._words = "\0".join(set(WORD.findall(self._text))) if len(self._text) > MUCH else ""
 
     def matching(self, patterns: tuple[str, ...]) -> set[str]:
-        if len(self._names) < FEW:
-            return set(filter(globs(patterns, self._ignore_case), self._names))
+        wanted, unwanted = sides(patterns)
+        found = self._all(wanted) if wanted else set(self._names)
+        return found - self._all(unwanted) if found and unwanted else found
+
+    def _all(self, patterns: Iterable[str]) -> set[str]:
+        """The names that match any of some globs; each glob is tried once, however many questions share it."""
+        known = self._found
         found: set[str] = set()
-        unwanted: set[str] = set()
-        positive = False
         for pattern in patterns:
-            if pattern.startswith("!"):
-                unwanted.update(self._one(pattern[1:]))
-            else:
-                positive = True
-                found.update(self._one(pattern))
-        return (found if positive else set(self._names)) - unwanted
+            glob = pattern.lower() if self._ignore_case else pattern
+            texts = known.get(glob)
+            if texts is None:
+                texts = known[glob] = self._one(glob)
+            if texts:
+                found.update(texts)
+        return {name for text in found for name in self._written[text]} if self._ignore_case else found
 
-    def _one(self, pattern: str) -> Iterable[str]:
-        """The names that match one glob; those of the forms `x`, `x*`, `*x` and `*x*`, which most have, without ado."""
-        glob = pattern.lower() if self._ignore_case else pattern
-        stars = glob.count("*")
-        inside = glob.strip("*") if stars else glob
-        if "?" in glob or (
-            stars and (stars > 2 or "*" in inside or glob.startswith("**") or glob.endswith("**"))
-        ):
-            found = self._found.get(glob)
-            if found is None:
-                texts = [t for pieces in pieces_of(glob, False) for t in self._fitting(pieces)]
-                found = self._found[glob] = self._named(texts)
-            return found
-        if not stars:
-            return self._written.get(glob, ())
-        if not inside:
-            return self._names
-        if stars == 2:
-            return (
-                self._named(self._holding(inside))
-                if "\0" not in inside
-                else self._named([text for text in self._holding(inside) if inside in text])
-            )
-        return self._named(self._ending(inside) if glob[0] == "*" else self._beginning(inside))
-
-    def _named(self, texts: Sequence[str]) -> Sequence[str]:
-        if not texts or not self._ignore_case:
-            return texts
-        return [name for text in texts for name in self._written[text]]
+    def _one(self, glob: str) -> Sequence[str]:
+        """The texts that match one glob; those of the forms `x`, `x*`, `*x` and `*x*`, which most have, without ado."""
+        head, star, rest = glob.partition("*")
+        if "?" not in glob:
+            if not star:
+                return (glob,) if glob in self._written else ()
+            if head:
+                texts = _beginning(self._sorted, head)
+                return (
+                    [text for text in texts if fits(text, (*glob.split("*"),))] if texts and rest else texts
+                )
+            inside, star, tail = rest.partition("*")
+            if not star:
+                return self._ending(inside)
+            if inside and not tail:
+                texts = self._holding(inside)
+                return texts if "\0" not in inside else [text for text in texts if inside in text]
+        return [text for pieces in pieces_of(glob, False) for text in self._fitting(pieces)]
 
     def _fitting(self, pieces: tuple[str, ...]) -> Iterable[str]:
         """The names as they are compared that are the pieces in their order with anything between them."""
@@ -116,7 +107,7 @@ class _Batch:
         head, tail = first.partition("?")[0], last.rpartition("?")[2]
         candidates: Sequence[str]
         if head:
-            candidates = self._beginning(head)
+            candidates = _beginning(self._sorted, head)
         elif tail:
             candidates = self._ending(tail)
         else:
@@ -124,11 +115,10 @@ class _Batch:
             candidates = self._holding(literal) if literal else self._sorted
         return [text for text in candidates if fits(text, pieces)] if candidates else ()
 
-    def _beginning(self, head: str) -> Sequence[str]:
-        return self._sorted[_range(self._sorted, head)]
-
     def _ending(self, tail: str) -> Sequence[str]:
-        return [text[::-1] for text in self._turned[_range(self._turned, tail[::-1])]]
+        if not self._turned:
+            self._turned = sorted([text[::-1] for text in self._sorted])
+        return [text[::-1] for text in _beginning(self._turned, tail[::-1])]
 
     def _holding(self, literal: str) -> Sequence[str]:
         """The names in which a text stands, and those at whose end it runs over into the next."""
@@ -150,9 +140,9 @@ class _Batch:
             at = self._text.find(literal, self._starts[number + 1])
 
 
-def _range(texts: Sequence[str], head: str) -> slice:
-    """Where those of sorted texts stand that begin with another."""
+def _beginning(texts: Sequence[str], head: str) -> Sequence[str]:
+    """Those of sorted texts that begin with another."""
     low = high = bisect_left(texts, head)
     while high < len(texts) and texts[high].startswith(head):
         high += 1
-    return slice(low, high)
+    return texts[low:high]

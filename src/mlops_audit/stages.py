@@ -4,15 +4,43 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from mlops_audit import shell
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import Node
+from mlops_audit.parse import Node, json_document, yaml
 from mlops_audit.resources import image
 
 NO_SCHEDULE = frozenset({"", "none", "null", "~", "@once", "once", "manual", "off", "disabled", "false", "{}", "[]", "()",
                          "nothing", "on_demand", "on-demand", "ondemand", "external", "-"})  # fmt: skip
+
+
+Shapes = Sequence[tuple[Callable[[Node], bool], Callable[[str, Node], Iterable[Fact]]]]
+
+
+def marked(
+    path: str, data: bytes, lines: re.Pattern[bytes], words: Iterable[bytes], in_json: re.Pattern[bytes]
+) -> list[Node]:
+    """The documents of a YAML or JSON file in which a mark stands that its reader needs; nothing else is parsed.
+
+    `lines` are the beginnings of lines, with the end of the line before; `words` stand anywhere in YAML.
+    """
+    if path.lower().endswith(".json"):
+        return [json_document(data)] if in_json.search(data) else []
+    if any(word in data for word in words) or lines.search(b"\n" + data):
+        return yaml(data)
+    return []
+
+
+def shaped(path: str, documents: Iterable[Node], shapes: Shapes) -> list[Fact]:
+    """What documents state, each read as the first of the shapes that it has."""
+    found: list[Fact] = []
+    for document in documents:
+        for looks_right, read in shapes:
+            if looks_right(document):
+                found.extend(read(path, document))
+                break
+    return found
 
 
 def enabled_schedule(text: str) -> str:

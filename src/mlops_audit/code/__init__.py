@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from mlops_audit import shell
 from mlops_audit.code.reader import Reader
@@ -60,6 +60,7 @@ Place = Callable[[int], Site]
 
 def facts(code: Code, place: Place) -> Iterator[Fact]:
     """The facts that code states, each at the site that `place` gives for its line."""
+    place = cache(place)
     yield from _spoken(code, place)
     for ran in code.commands:
         traits: dict[str, TraitValue] = {"function": ran.function, "guard": ran.guards}
@@ -89,30 +90,34 @@ def command_fact(
 
 
 def _spoken(code: Code, place: Place) -> Iterator[Fact]:
-    for i in code.imports:
-        traits: dict[str, TraitValue] = {"module": i.module}
-        if i.relative:
+    kind = Kind.IMPORT
+    for imported, module, line, relative, dead, optional, function in code.imports:
+        traits: dict[str, TraitValue] = {"module": module}
+        if relative:
             traits["relative"] = "yes"
-        if i.optional:
+        if optional:
             traits["optional"] = "yes"
-        if i.function:
-            traits["function"] = i.function
-        yield Fact(Kind.IMPORT, i.name, place(i.line), _dead(traits, i.dead))
-    for c in code.calls:
-        traits = dict(c.arguments)
-        if c.guards:
-            traits["guard"] = c.guards
-        if c.function:
-            traits["function"] = c.function
-        if c.decorates:
-            traits["decorates"] = c.decorates
-        if c.target:
-            traits["target"] = c.target
-        if c.loop:
+        if function:
+            traits["function"] = function
+        yield Fact(kind, imported, place(line), _dead(traits, dead))
+    kind = Kind.CALL
+    for name, line, arguments, decorates, target, guards, function, loop, main, dead, _, _ in code.calls:
+        traits = dict(arguments)
+        if guards:
+            traits["guard"] = guards
+        if function:
+            traits["function"] = function
+        if decorates:
+            traits["decorates"] = decorates
+        if target:
+            traits["target"] = target
+        if loop:
             traits["loop"] = "yes"
-        if c.main:
+        if main:
             traits["main"] = "yes"
-        yield Fact(Kind.CALL, c.name, place(c.line), _dead(traits, c.dead))
+        if dead:
+            traits["dead"] = "yes"
+        yield Fact(kind, name, place(line), traits)
     for b in code.bases:
         yield Fact(Kind.BASE, b.name, place(b.line), _dead({"class": b.class_name}, b.dead))
     for d in code.definitions:
@@ -125,18 +130,20 @@ def _spoken(code: Code, place: Place) -> Iterator[Fact]:
     for o in code.comparisons:
         given = {"leads": o.leads, "function": o.function, "form": o.form}
         yield Fact(Kind.COMPARISON, o.text, place(o.line), _dead(_present(given), o.dead))
-    for s in code.strings:
-        given = {"variable": s.variable, "argument_of": s.argument_of, "function": s.function}
-        yield Fact(Kind.STRING, s.text, place(s.line), _dead(_present(given), s.dead))
-    for v in code.settings:
+    kind = Kind.STRING
+    for text, line, variable, argument_of, function, dead in code.strings:
+        given = {"variable": variable, "argument_of": argument_of, "function": function}
+        yield Fact(kind, text, place(line), _dead(_present(given), dead))
+    kind = Kind.SETTING
+    for name, line, value, form, function, class_bases, dead, beside in code.settings:
         given = {
-            "value": v.value,
-            "form": v.form,
-            "function": v.function,
-            "class_bases": v.class_bases,
-            "beside": v.beside,
+            "value": value,
+            "form": form,
+            "function": function,
+            "class_bases": class_bases,
+            "beside": beside,
         }
-        yield Fact(Kind.SETTING, v.name, place(v.line), _dead(_present(given), v.dead))
+        yield Fact(kind, name, place(line), _dead(_present(given), dead))
 
 
 def _present(traits: Mapping[str, TraitValue]) -> dict[str, TraitValue]:

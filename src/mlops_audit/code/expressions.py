@@ -3,89 +3,40 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from itertools import chain
+from operator import attrgetter
+from typing import Any
 
+from mlops_audit.code.around import Around, Decision, Definition, Test
 from mlops_audit.code.names import ANNOTATED, OPAQUE, VALUE, Binding, Class, Names, Scope, dotted_text, end_of
 
 _ALL = frozenset({"all", "any", "bool", "not_"})
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp)
+_COMPREHENSIONS = frozenset({ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp})
 _LITERALS = (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.UnaryOp)
 MAX_BESIDE = 40  # keys of a dict that its numbers are told of; larger ones are tables
 
-# The fields of each kind of expression that hold further expressions.
-_FIELDS: dict[type[ast.AST], tuple[str, ...]] = {
-    ast.BinOp: ("left", "right"), ast.UnaryOp: ("operand",), ast.Compare: ("left", "comparators"),
-    ast.List: ("elts",), ast.Tuple: ("elts",), ast.Set: ("elts",), ast.Subscript: ("value", "slice"),
-    ast.Slice: ("lower", "upper", "step"), ast.Starred: ("value",), ast.Await: ("value",), ast.Yield: ("value",),
-    ast.YieldFrom: ("value",), ast.FormattedValue: ("value", "format_spec"), ast.BoolOp: ("values",),
-    ast.Attribute: ("value",), ast.NamedExpr: ("value",),
-}  # fmt: skip
+_value = attrgetter("value")
+SHORT = 4  # letters: shorter strings say nothing
 
+# The expressions that each other kind of expression is made of: what comes last is looked at first, but lists from
+# their beginning.
+CHILDREN: dict[type[ast.AST], Callable[[Any], Iterable[ast.expr | None]]] = {
+    ast.BinOp: attrgetter("left", "right"),
+    ast.Compare: lambda node: (node.left, *reversed(node.comparators)),
+    ast.Subscript: attrgetter("value", "slice"),
+    ast.Slice: attrgetter("lower", "upper", "step"),
+    ast.FormattedValue: attrgetter("value", "format_spec"),
+    ast.Dict: lambda node: chain(node.keys, node.values),
+    ast.UnaryOp: lambda node: (node.operand,),
+    ast.BoolOp: lambda node: reversed(node.values),
+    **dict.fromkeys((ast.List, ast.Tuple, ast.Set), lambda node: reversed(node.elts)),
+    **dict.fromkeys(
+        (ast.Starred, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr), lambda node: (node.value,)
+    ),
+}
 
-@dataclass(slots=True)
-class Test:
-    """A condition that guards something, and what is seen to happen under it."""
-
-    node: ast.expr
-    flow: set[str] = field(default_factory=set)  # raise, return
-    led: set[str] = field(default_factory=set)  # filled in by the reader: names called under it
-    sets: set[str] = field(
-        default_factory=set
-    )  # flags and lists changed under it, functions whose result it decides
-
-
-Guards = tuple[tuple[Test, bool], ...]  # innermost first; True for the branch where the test does not hold
-
-
-@dataclass(slots=True)
-class Definition:
-    """A function or class as it stands."""
-
-    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    name: str
-    form: str
-    outer: Definition | None
-    scope: Scope  # where it is defined
-    raises: bool = False
-    dead: bool = False
-
-
-@dataclass(slots=True)
-class Around:
-    """What stands around an expression."""
-
-    scope: Scope
-    definition: Definition | None = None
-    guards: Guards = ()
-    loop: bool = False
-    main: bool = False
-    dead: bool = False
-    until: int = 0  # the end of the `else` or `except` branch it stands in
-    blocks: tuple[ast.Call, ...] = ()  # the calls of the `with` statements around it, innermost first
-    tried: bool = False  # in the body of a `try` that has handlers
-
-    def but(
-        self, *, guards: Guards | None = None, loop: bool | None = None, main: bool = False, dead: bool = False,
-        until: int | None = None, blocks: tuple[ast.Call, ...] | None = None, tried: bool = False,
-    ) -> Around:  # fmt: skip
-        """The same with something changed."""
-        return Around(
-            self.scope, self.definition, self.guards if guards is None else guards,
-            self.loop if loop is None else loop, self.main or main, self.dead or dead,
-            self.until if until is None else until, self.blocks if blocks is None else blocks,
-            self.tried or tried,
-        )  # fmt: skip
-
-
-@dataclass(slots=True)
-class Decision:
-    """A comparison and where its result goes: into tests, a name or the result of a function."""
-
-    node: ast.Compare
-    around: Around
-    form: str
-    test: Test | None = None
-    target: str = ""
+Stack = list[tuple[Any, "ast.Call | None"]]  # expressions, each with the call that it is an argument of
 
 
 class Expressions:
@@ -110,13 +61,8 @@ class Expressions:
         self.tests: list[Test] = []
         self.shifts: list[ast.BinOp] = []
         self.named_results: list[tuple[str, ast.Call, Scope]] = []
-        self._targets: dict[int, str] = {}
-        self._owners: dict[int, ast.Call] = {}
+        self.targets: dict[int, str] = {}  # of the calls of `with` statements, by id
         self._entries: dict[int, str] = {}
-
-    def target_of(self, call: ast.Call) -> str:
-        """The variable that the value of a call is given to, "" when there is none."""
-        return self._targets.get(id(call), "")
 
     # ---------------------------------------------------------------------------------------- bindings
 
@@ -129,7 +75,7 @@ class Expressions:
         position: int,
     ) -> None:
         scope, until = around.scope, around.until
-        if isinstance(target, ast.Name):
+        if type(target) is ast.Name:
             if value is None and annotation is None:
                 binding = Binding(OPAQUE, position)
             else:
@@ -140,7 +86,7 @@ class Expressions:
             if scope.form == "class":
                 attributes = self.names.classes[scope.class_name].attributes
                 attributes.setdefault(target.id, []).append((binding, scope))
-        elif isinstance(target, ast.Attribute):
+        elif type(target) is ast.Attribute:
             owner = self._instance(target, scope)
             if owner is not None:
                 if not isinstance(value, ast.Constant) or annotation is not None:
@@ -189,164 +135,160 @@ class Expressions:
         test = Test(node)
         self.tests.append(test)
         self._decide(node, around, form, test)
-        self._expressions([node], around)
+        self._expression(node, around)
         return test
 
-    def _decide(self, node: ast.expr, around: Around, form: str, test: Test | None, target: str = "") -> None:
+    def _decide(self, node: Any, around: Around, form: str, test: Test | None, target: str = "") -> None:
         """Collects the comparisons whose truth makes the truth of an expression."""
-        waiting = [node]
+        waiting: list[Any] = [node]
         while waiting:
             node = waiting.pop()
             kind = type(node)
+            if kind is ast.Name or kind is ast.Attribute or kind is ast.Constant:
+                continue
             if kind is ast.Compare:
-                self.decisions.append(Decision(node, around, form, test, target))  # type: ignore[arg-type]
-            elif kind is ast.BoolOp:
-                waiting.extend(node.values)  # type: ignore[attr-defined]
-            elif kind is ast.UnaryOp:
-                waiting.append(node.operand)  # type: ignore[attr-defined]
-            elif kind is ast.NamedExpr:
-                waiting.append(node.value)  # type: ignore[attr-defined]
+                self.decisions.append(Decision(node, around, form, test, target))
             elif kind is ast.Call:
-                callee = node.func  # type: ignore[attr-defined]
-                last = callee.id if isinstance(callee, ast.Name) else getattr(callee, "attr", "")
+                callee = node.func
+                of_value = type(callee) is ast.Attribute
+                last = callee.attr if of_value else callee.id if type(callee) is ast.Name else ""
                 if last in _ALL:
-                    waiting.extend(node.args)  # type: ignore[attr-defined]
-                    if isinstance(callee, ast.Attribute) and not node.args:  # type: ignore[attr-defined]
+                    waiting.extend(node.args)
+                    if of_value and not node.args:
                         waiting.append(callee.value)  # (scores > 0.5).all()
+            elif kind is ast.BoolOp:
+                waiting.extend(node.values)
+            elif kind is ast.UnaryOp:
+                waiting.append(node.operand)
+            elif kind is ast.NamedExpr:
+                waiting.append(node.value)
             elif kind is ast.List or kind is ast.Tuple:
-                waiting.extend(node.elts)  # type: ignore[attr-defined]
+                waiting.extend(node.elts)
             elif kind is ast.GeneratorExp or kind is ast.ListComp:
-                waiting.append(node.elt)  # type: ignore[attr-defined]
+                waiting.append(node.elt)
 
     # ------------------------------------------------------------------------------------- expressions
 
+    def _expression(self, node: Any, around: Around, variable: str = "", target: str = "") -> None:
+        """Walks one expression, which a variable or a target may get; most are no more than a name."""
+        kind = type(node)
+        while kind is ast.Attribute:
+            node, target = node.value, ""
+            kind = type(node)
+        if kind is ast.Constant:
+            if type(node.value) is str and len(node.value) >= SHORT:
+                self.strings.append((node, around, None, variable))
+        elif kind is not ast.Name:
+            self._expressions([(node, None)], around, "", variable, target)
+
+    def _several(self, nodes: Iterable[ast.expr], around: Around) -> None:
+        """Walks expressions one after the other."""
+        stack: Stack = [(node, None) for node in nodes]
+        if stack:
+            self._expressions(stack[::-1], around)
+
     def _expressions(
-        self, nodes: list[ast.expr], around: Around, decorates: str = "", variable: str = ""
+        self, stack: Stack, around: Around, decorates: str = "", variable: str = "", target: str = ""
     ) -> None:
-        """Walks expressions without recursion; inner calls come before those that they are arguments of."""
-        outermost = nodes[0] if decorates else None
-        todo: list[tuple[list[ast.expr], Around]] = [(nodes, around)]
-        first = len(self.calls)
-        owners, targets = self._owners, self._targets
-        while todo:
-            stack, around = todo.pop()
-            stack = stack[::-1]
+        """Walks expressions without recursion, the last one first; inner calls come before those that they are given to.
+
+        Each stands beside the call that it is an argument of. The first one walked is what decorates or is assigned.
+        """
+        outermost = stack[-1][0]
+        if type(outermost) is ast.Await:
+            outermost = outermost.value
+        calls, strings = self.calls, self.strings
+        first = len(calls)
+        todo: list[tuple[Stack, Around]] = []
+        while True:
+            push = stack.append
             while stack:
-                node = stack.pop()
+                node, owner = stack.pop()
                 kind = type(node)
+                while kind is ast.Attribute:
+                    node, owner = node.value, None
+                    kind = type(node)
                 if kind is ast.Name:
                     continue
-                if kind is ast.Constant:
-                    if type(node.value) is str and len(node.value) >= 4:  # type: ignore[attr-defined]
-                        self.strings.append((node, around, owners.get(id(node)), variable))
-                elif kind is ast.Attribute:
-                    stack.append(node.value)  # type: ignore[attr-defined]
-                elif kind is ast.Call:
-                    decorated = decorates if node is outermost else ""
-                    self.calls.append((node, around, targets.get(id(node), ""), decorated))  # type: ignore[arg-type]
-                    for argument in node.args:  # type: ignore[attr-defined]
-                        if type(argument) is not ast.Name:
-                            owners[id(argument)] = node  # type: ignore[assignment]
-                            stack.append(argument)
-                    for keyword in node.keywords:  # type: ignore[attr-defined]
-                        argument = keyword.value
-                        if type(argument) is not ast.Name:
-                            owners[id(argument)] = node  # type: ignore[assignment]
-                            stack.append(argument)
-                    if type(node.func) is not ast.Name:  # type: ignore[attr-defined]
-                        stack.append(node.func)  # type: ignore[attr-defined]
-                elif kind is ast.Dict:
-                    self._dict(node, around)  # type: ignore[arg-type]
-                    owner = owners.get(id(node))
-                    for child in (*node.keys, *node.values):  # type: ignore[attr-defined]
-                        if child is not None:
-                            if owner is not None:
-                                owners[id(child)] = owner
-                            stack.append(child)
+                if kind is ast.Call:
+                    if node is outermost:
+                        calls.append((node, around, target, decorates))
+                    else:
+                        calls.append((node, around, "", ""))
+                    arguments = node.args
+                    if node.keywords:
+                        arguments = [*arguments, *map(_value, node.keywords)]
+                    for argument in arguments:
+                        kind = type(argument)
+                        if kind is ast.Name or (kind is ast.Attribute and type(argument.value) is ast.Name):
+                            continue  # nothing more to see, as with most
+                        push((argument, node))
+                    function = node.func
+                    while type(function) is ast.Attribute:
+                        function = function.value
+                    if type(function) is not ast.Name:
+                        push((function, None))
+                elif kind is ast.Constant:
+                    if type(node.value) is str and len(node.value) >= SHORT:
+                        strings.append((node, around, owner, variable))
+                elif kind is ast.BoolOp and type(node.op) is ast.And:
+                    test = Test(node.values[0])
+                    self.tests.append(test)
+                    push((test.node, None))
+                    todo.append(
+                        ([(value, None) for value in node.values[:0:-1]], around.under(test, negated=False))
+                    )
+                elif kind in CHILDREN:
+                    if kind is ast.Dict:
+                        self._dict(node, around)
+                    elif kind is ast.NamedExpr:
+                        self._bind(node.target, node.value, None, around, end_of(node))
+                    for child in CHILDREN[kind](node):
+                        if child is not None and type(child) is not ast.Name:
+                            push((child, owner))
                 elif kind is ast.JoinedStr:
-                    self.strings.append((node, around, owners.get(id(node)), variable))
-                    stack.extend(v.value for v in node.values if isinstance(v, ast.FormattedValue))  # type: ignore[attr-defined]
+                    strings.append((node, around, owner, variable))
+                    stack.extend([(v.value, None) for v in node.values if type(v) is ast.FormattedValue])
                 elif kind is ast.IfExp:
-                    test = Test(node.test)  # type: ignore[attr-defined]
+                    test = Test(node.test)
                     self.tests.append(test)
                     self._decide(test.node, around, "if", test)
-                    stack.append(test.node)
-                    todo.append(([node.body], around.but(guards=((test, False), *around.guards))))  # type: ignore[attr-defined]
-                    todo.append(([node.orelse], around.but(guards=((test, True), *around.guards))))  # type: ignore[attr-defined]
-                elif kind is ast.BoolOp and isinstance(node.op, ast.And):  # type: ignore[attr-defined]
-                    values = node.values  # type: ignore[attr-defined]
-                    test = Test(values[0])
-                    self.tests.append(test)
-                    stack.append(values[0])
-                    todo.append((values[1:], around.but(guards=((test, False), *around.guards))))
-                elif isinstance(node, _COMPREHENSIONS):
+                    push((test.node, None))
+                    todo.append(([(node.body, None)], around.under(test, negated=False)))
+                    todo.append(([(node.orelse, None)], around.under(test, negated=True)))
+                elif kind in _COMPREHENSIONS:
                     self._comprehension(node, around, todo)
                 elif kind is ast.Lambda:
-                    self._lambda(node, around, todo)  # type: ignore[arg-type]
-                else:
-                    if kind is ast.NamedExpr:
-                        self._bind(node.target, node.value, None, around, end_of(node))  # type: ignore[attr-defined]
-                    owner = owners.get(id(node))
-                    for field_name in _FIELDS.get(kind, ()):
-                        child = getattr(node, field_name)
-                        if type(child) is list:
-                            if owner is not None:
-                                for each in child:
-                                    owners[id(each)] = owner
-                            stack.extend(reversed(child))
-                        elif child is not None:
-                            if owner is not None:
-                                owners[id(child)] = owner
-                            stack.append(child)
-        found = self.calls[first:]
-        if len(found) > 1:
-            found.reverse()
-            self.calls[first:] = found
+                    self._lambda(node, around, todo)
+            if not todo:
+                break
+            stack, around = todo.pop()
+        if len(calls) > first + 1:
+            calls[first:] = calls[first:][::-1]
 
-    def _comprehension(
-        self, node: ast.expr, around: Around, todo: list[tuple[list[ast.expr], Around]]
-    ) -> None:
-        scope = Scope("function", around.scope, class_name=around.scope.class_name)
-        generators = node.generators  # type: ignore[attr-defined]
-        inner = Around(
-            scope,
-            around.definition,
-            around.guards,
-            True,
-            around.main,
-            around.dead,
-            around.until,
-            around.blocks,
-        )
+    def _comprehension(self, node: Any, around: Around, todo: list[tuple[Stack, Around]]) -> None:
+        scope = Scope("function", around.scope, around.scope.class_name)
+        inner = around.inside(scope, loop=True)
         guards = around.guards
-        for index, generator in enumerate(generators):
-            todo.append(([generator.iter], inner if index else around))
+        for index, generator in enumerate(node.generators):
+            todo.append(([(generator.iter, None)], inner if index else around))
             self._opaque(generator.target, inner, 0)
             for condition in generator.ifs:
                 test = Test(condition)
                 self.tests.append(test)
-                todo.append(([condition], inner))
+                todo.append(([(condition, None)], inner))
                 guards = ((test, False), *guards)
-        elements = [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]  # type: ignore[attr-defined]
-        todo.append((elements, inner.but(guards=guards)))
+        elements = [node.value, node.key] if type(node) is ast.DictComp else [node.elt]
+        todo.append(([(element, None) for element in elements], inner.but(guards=guards)))
 
-    def _lambda(self, node: ast.Lambda, around: Around, todo: list[tuple[list[ast.expr], Around]]) -> None:
-        scope = Scope("function", around.scope, class_name=around.scope.class_name)
+    def _lambda(self, node: ast.Lambda, around: Around, todo: list[tuple[Stack, Around]]) -> None:
+        scope = Scope("function", around.scope, around.scope.class_name)
         arguments = node.args
         for parameter in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
             scope.bind(parameter.arg, Binding(OPAQUE, 0))
-        inner = Around(
-            scope,
-            around.definition,
-            around.guards,
-            around.loop,
-            around.main,
-            around.dead,
-            around.until,
-            around.blocks,
-        )
-        todo.append(([d for d in (*arguments.defaults, *arguments.kw_defaults) if d], around))
-        todo.append(([node.body], inner))
+        defaults: Stack = [(d, None) for d in (*arguments.defaults, *arguments.kw_defaults) if d]
+        todo.append((defaults[::-1], around))
+        todo.append(([(node.body, None)], around.inside(scope, loop=around.loop)))
 
     def _dict(self, node: ast.Dict, around: Around) -> None:
         prefix = self._entries.get(id(node), "")
@@ -371,6 +313,3 @@ def is_literal(node: ast.expr) -> bool:
     if kind is ast.List or kind is ast.Tuple or kind is ast.Set:
         return all(type(e) is ast.Constant or (type(e) is ast.UnaryOp and is_literal(e)) for e in node.elts)  # type: ignore[attr-defined]
     return kind is ast.UnaryOp and type(node.operand) is ast.Constant  # type: ignore[attr-defined]
-
-
-__all__ = ["Around", "Decision", "Definition", "Expressions", "Guards", "Test", "is_literal"]

@@ -29,6 +29,9 @@ INNER = frozenset({
 })  # fmt: skip
 FUNCTIONS = frozenset({"function_declaration", "method_definition", "generator_function_declaration"})
 TYPED = frozenset({"required_parameter", "optional_parameter", "public_field_definition", "field_definition"})
+ASSIGNED = TYPED | {"variable_declarator", "assignment_expression"}
+CALLS = frozenset({"call_expression", "new_expression"})
+TELLING = ASSIGNED | CALLS | {"import_statement", "export_statement"}
 # Global objects whose methods are known without an import.
 GLOBALS = frozenset({"console", "fetch"})
 
@@ -47,19 +50,17 @@ def read(path: str, data: bytes) -> Script:
         raise NotRead(f"larger than {MAX_BYTES} bytes")
     if any(len(line) > MAX_LINE for line in data.split(b"\n", 2_000)[:2_000]):
         return Script()  # minified: nobody wrote this here
-    root = _tree(splitext(path)[1].lower(), data)
+    nodes = list(_telling(_tree(splitext(path)[1].lower(), data)))
     names = _Names()
-    imports: list[Imported] = []
-    for node, *_ in _nodes(root):
-        imports.extend(names.learn(node))
+    imports = tuple(found for kind, node, *_ in nodes for found in names.learn(kind, node))
     calls: list[Called] = []
-    for node, target, function, dead in _nodes(root):
-        if node.type in ("call_expression", "new_expression") and len(calls) < MAX_CALLS:
+    for kind, node, target, function, dead in nodes:
+        if kind in CALLS and len(calls) < MAX_CALLS:
             name, known = names.of(node)
             if known and not name.startswith("."):
                 calls.append(Called(name, node.start_point[0] + 1, names.arguments(node), function=function,
                                     target=target, dead=dead))  # fmt: skip
-    return Script(tuple(imports), tuple(calls))
+    return Script(imports, tuple(calls))
 
 
 def _tree(suffix: str, data: bytes) -> tree_sitter.Node:
@@ -79,35 +80,38 @@ def text_of(node: tree_sitter.Node | None) -> str:
     return (node.text or b"").decode(errors="replace")
 
 
-def _nodes(root: tree_sitter.Node) -> Iterator[tuple[tree_sitter.Node, str, str, bool]]:
-    """Every node from the top down, with what its value is assigned to, its function, and whether it can never run."""
+def _telling(root: tree_sitter.Node) -> Iterator[tuple[str, tree_sitter.Node, str, str, bool]]:
+    """The nodes that import, name or call, from the top down, each with its type, what its value is assigned to, its
+    function, and whether it can never run."""
     stack = [(root, "", "", False)]
     while stack:
         node, target, function, dead = stack.pop()
-        yield node, target, function, dead
-        if node.type in FUNCTIONS:
+        kind = node.type
+        if kind in TELLING:
+            yield kind, node, target, function, dead
+        children = node.named_children
+        if not children:
+            continue
+        if kind in FUNCTIONS:
             function = text_of(node.child_by_field_name("name")) or function
-        never = node.child_by_field_name("consequence") if _is_never(node) else None
-        given = target if node.type in INNER else _assigned(node)
-        stack.extend(
-            (child, given, function, dead or child == never) for child in reversed(node.named_children)
-        )
+        if kind not in INNER:
+            target = _assigned(kind, node) if kind in ASSIGNED else ""
+        if kind == "if_statement" and _is_never(node):
+            never = node.child_by_field_name("consequence")
+            stack.extend([(child, target, function, dead or child == never) for child in reversed(children)])
+        else:
+            stack.extend([(child, target, function, dead) for child in reversed(children)])
 
 
 def _is_never(node: tree_sitter.Node) -> bool:
-    return (
-        node.type == "if_statement"
-        and re.fullmatch(r"\(\s*(false|0)\s*\)", text_of(node.child_by_field_name("condition"))) is not None
-    )
+    return re.fullmatch(r"\(\s*(false|0)\s*\)", text_of(node.child_by_field_name("condition"))) is not None
 
 
-def _assigned(node: tree_sitter.Node) -> str:
-    """The variable or field that a declaration or assignment gives a value, "" for anything else."""
-    if node.type == "variable_declarator" or node.type in TYPED:
-        return text_of(node.child_by_field_name("name") or node.child_by_field_name("property"))[:MAX_TEXT]
-    if node.type == "assignment_expression":
+def _assigned(kind: str, node: tree_sitter.Node) -> str:
+    """The variable or field that a declaration or assignment gives a value."""
+    if kind == "assignment_expression":
         return text_of(node.child_by_field_name("left"))[:MAX_TEXT]
-    return ""
+    return text_of(node.child_by_field_name("name") or node.child_by_field_name("property"))[:MAX_TEXT]
 
 
 class _Names:
@@ -117,33 +121,32 @@ class _Names:
         self._known: dict[str, str] = {}
         self._literals: dict[str, TraitValue] = {}
 
-    def learn(self, node: tree_sitter.Node) -> Iterator[Imported]:
-        """Take in what a node names; gives the imports that it makes."""
-        line = node.start_point[0] + 1
-        if node.type in ("import_statement", "export_statement"):
+    def learn(self, kind: str, node: tree_sitter.Node) -> Iterator[Imported]:
+        """Take in what a node of some type names; gives the imports that it makes."""
+        if kind in ("import_statement", "export_statement"):
             source = node.child_by_field_name("source") or _first(node, "import_require_clause", "string")
             module = _string(source)
             if module:
-                if node.type == "import_statement" and not text_of(node).startswith("import type"):
+                if kind == "import_statement" and not text_of(node).startswith("import type"):
                     self._learn_clause(node, module)
-                yield _imported(module, line)
-        elif node.type == "variable_declarator":
+                yield _imported(module, node.start_point[0] + 1)
+        elif kind == "variable_declarator":
             name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
             if name is not None and value is not None:
                 self._assign(name, value)
-        elif node.type == "assignment_expression":
+        elif kind == "assignment_expression":
             left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
             if left is not None and right is not None:
                 self._assign(left, right)
-        elif node.type in TYPED:
+        elif kind in TYPED:
             self._learn_typed(node)
-        elif node.type == "call_expression" and text_of(node.child_by_field_name("function")) in (
+        elif kind == "call_expression" and text_of(node.child_by_field_name("function")) in (
             "require",
             "import",
         ):
             module = self._required(node)
             if module:
-                yield _imported(module, line)
+                yield _imported(module, node.start_point[0] + 1)
 
     def _learn_clause(self, node: tree_sitter.Node, module: str) -> None:
         for clause in node.named_children:

@@ -26,6 +26,7 @@ _DESCRIPTIONS = frozenset({
 })  # fmt: skip
 
 IMPORT, LOCAL, VALUE, ANNOTATED, OPAQUE = range(5)
+_NAMED = frozenset({IMPORT, LOCAL})
 
 
 class Binding(NamedTuple):
@@ -56,11 +57,14 @@ class Scope:
 
     form: str
     parent: Scope | None = None
-    bindings: dict[str, list[Binding]] = field(default_factory=dict)
-    outer: dict[str, Scope] = field(default_factory=dict)  # names declared global or nonlocal
     class_name: str = ""  # of a class, and of the methods of one
     self_name: str = ""  # the first parameter of a method
     dotted: bool = False  # binds names such as `app.state.model`
+    bindings: dict[str, list[Binding]] = field(default_factory=dict)
+    outer: dict[str, Scope] = field(default_factory=dict)  # names declared global or nonlocal
+    # What names stand for wherever they are used in here; filled in once everything is bound.
+    meanings: dict[str, Meaning] = field(default_factory=dict)
+    literals: dict[str, ast.expr | None] = field(default_factory=dict)
 
     def bind(self, name: str, binding: Binding) -> None:
         scope = self.outer.get(name, self) if self.outer else self
@@ -80,6 +84,7 @@ class Class:
     bases: list[ast.expr]
     methods: set[str] = field(default_factory=set)
     attributes: dict[str, list[tuple[Binding, Scope]]] = field(default_factory=dict)
+    members: dict[str, Meaning | None] = field(default_factory=dict)  # what attributes are known to stand for
 
 
 @dataclass(slots=True)
@@ -95,12 +100,14 @@ class Function:
 
 def position_of(node: ast.expr | ast.stmt) -> int:
     """Where a node begins, as a number that grows along the file."""
-    return node.lineno << 16 | min(node.col_offset, 65535)
+    column = node.col_offset
+    return node.lineno << 16 | (column if column < 65535 else 65535)
 
 
 def end_of(node: ast.expr | ast.stmt) -> int:
     """Where a node ends, as such a number."""
-    return (node.end_lineno or node.lineno) << 16 | min(node.end_col_offset or 0, 65535)
+    column = node.end_col_offset or 0
+    return (node.end_lineno or node.lineno) << 16 | (column if column < 65535 else 65535)
 
 
 def dotted_text(node: ast.expr) -> str:
@@ -136,7 +143,7 @@ class Names:
         """The meaning of any expression; what cannot be told keeps its text, `?` for what has none."""
         kind = type(node)
         if kind is ast.Name:
-            return self._name(node.id, scope, position_of(node))  # type: ignore[attr-defined]
+            return self._name(node, scope)  # type: ignore[arg-type]
         if kind is ast.Attribute:
             return self._attribute(node, scope)
         if kind is ast.Call:
@@ -157,8 +164,10 @@ class Names:
 
     def called(self, node: ast.Call, scope: Scope) -> str:
         """The qualified name under which a call is known."""
-        meaning = self.of(node.func, scope)
-        return f"{meaning.name}.__call__" if meaning.made else meaning.name
+        function = node.func
+        known = scope.meanings.get(function.id) if type(function) is ast.Name else None
+        name, made, _ = known or self.of(function, scope)
+        return f"{name}.__call__" if made else name
 
     def reference(self, node: ast.expr, scope: Scope) -> str:
         """The qualified name of a reference: a base class, a decorator, an annotation."""
@@ -166,25 +175,41 @@ class Names:
 
     # -------------------------------------------------------------------------------------------- names
 
-    def _name(self, name: str, scope: Scope, position: int) -> Meaning:
-        here: Scope | None = scope.outer.get(name, scope) if scope.outer else scope
-        start = scope
-        while here is not None:
-            if here.form != "class" or here is start:
+    def _name(self, node: ast.Name, scope: Scope) -> Meaning:
+        name = node.id
+        known = scope.meanings.get(name)
+        if known is not None:
+            return known
+        here: Scope = scope.outer.get(name, scope) if scope.outer else scope
+        only = True
+        while True:
+            if here.form != "class" or here is scope:
+                known = here.meanings.get(name)
+                if known is not None:
+                    return known
                 bindings = here.bindings.get(name)
                 if bindings is not None:
-                    binding = _pick(bindings, position, here is start)
-                    if binding is not None:
-                        return self._bound(name, binding, here)
+                    only = len(bindings) == 1
+                    if not only and here is scope:
+                        return self._bound(name, _latest(bindings, position_of(node)), here)
+                    meaning = self._bound(name, bindings[0] if only else _telling(bindings), here)
+                    break
+            if here.parent is None:
+                told = len(self.stars) == 1 and name not in _BUILTINS
+                meaning = Meaning(f"{self.stars[0]}.{name}", False, True) if told else Meaning(name)
+                break
             here = here.parent
-        if len(self.stars) == 1 and name not in _BUILTINS:
-            return Meaning(f"{self.stars[0]}.{name}", known=True)
-        return Meaning(name)
+        if not self._depth:  # deeper, the meaning of what is being looked at is not known yet
+            if only:
+                here.meanings[name] = meaning
+            if not scope.outer:
+                scope.meanings[name] = meaning
+        return meaning
 
     def _bound(self, name: str, binding: Binding, scope: Scope) -> Meaning:
         form = binding.form
-        if form in (IMPORT, LOCAL):
-            return Meaning(binding.text, known=True)
+        if form in _NAMED:
+            return Meaning(binding.text, False, True)
         if form == OPAQUE:
             return Meaning(name)
         meaning = self._value(binding, scope)
@@ -232,31 +257,37 @@ class Names:
 
     def _attribute(self, node: ast.expr, scope: Scope) -> Meaning:
         attributes: list[str] = []
-        while isinstance(node, (ast.Attribute, ast.Subscript)):
-            if isinstance(node, ast.Attribute):
-                attributes.append(node.attr)
-            node = node.value
+        kind: type[ast.expr] = ast.Attribute
+        while kind is ast.Attribute or kind is ast.Subscript:
+            if kind is ast.Attribute:
+                attributes.append(node.attr)  # type: ignore[attr-defined]
+            node = node.value  # type: ignore[attr-defined]
+            kind = type(node)
         attributes.reverse()
-        position = position_of(node)
-        if isinstance(node, ast.Name):
+        if kind is ast.Name:
+            name: str = node.id  # type: ignore[attr-defined]
             if scope.dotted or self.module.dotted:
-                bound = self._dotted(node.id, attributes, scope, position)
+                bound = self._dotted(name, attributes, scope, position_of(node))
                 if bound is not None:
                     return bound
-            owner = self._self_class(node.id, scope)
+            owner = self._self_class(name, scope)
             if owner is not None:
-                return self._of_instance(owner, node.id, attributes)
-        meaning = self.of(node, scope) if self._depth < MAX_DEPTH else Meaning("?")
+                return self._of_instance(owner, name, attributes)
+        if self._depth >= MAX_DEPTH:
+            meaning = Meaning("?")
+        else:
+            meaning = self._name(node, scope) if kind is ast.Name else self.of(node, scope)  # type: ignore[arg-type]
         return self._below(meaning, attributes)
 
     def _below(self, meaning: Meaning, attributes: list[str]) -> Meaning:
         """The meaning of attributes of something: of a class of this file by what it says of its instances."""
+        classes = self.classes
         for index, attribute in enumerate(attributes):
-            owner = self.classes.get(meaning.name) if meaning.known else None
+            name, _, known = meaning
+            owner = classes.get(name) if known else None
             if owner is None:
-                name = ".".join((meaning.name, *attributes[index:]))
-                return Meaning(name, known=meaning.known)
-            meaning = self._member(owner, attribute) or Meaning(f"{meaning.name}.{attribute}", known=True)
+                return Meaning(".".join([name, *attributes[index:]]), False, known)
+            meaning = self._member(owner, attribute) or Meaning(f"{name}.{attribute}", False, True)
         return meaning
 
     def _dotted(self, name: str, attributes: list[str], scope: Scope, position: int) -> Meaning | None:
@@ -264,8 +295,10 @@ class Names:
             if where.dotted:
                 for length in range(len(attributes), 0, -1):
                     bindings = where.bindings.get(".".join((name, *attributes[:length])))
-                    binding = _pick(bindings, position, where is scope) if bindings else None
-                    meaning = self._value(binding, where) if binding is not None else None
+                    if not bindings:
+                        continue
+                    binding = _latest(bindings, position) if where is scope else _telling(bindings)
+                    meaning = self._value(binding, where)
                     if meaning is not None:
                         return self._below(meaning, attributes[length:])
         return None
@@ -288,6 +321,14 @@ class Names:
 
     def _member(self, owner: Class, attribute: str) -> Meaning | None:
         """What an attribute of an instance stands for, by its class and that class's bases in the same file."""
+        if attribute in owner.members:
+            return owner.members[attribute]
+        meaning = self._looked_up(owner, attribute)
+        if not self._depth:  # deeper, the meaning of what is being looked at is not known yet
+            owner.members[attribute] = meaning
+        return meaning
+
+    def _looked_up(self, owner: Class, attribute: str) -> Meaning | None:
         seen: set[str] = set()
         waiting = [owner]
         while waiting:
@@ -405,20 +446,25 @@ def _is_class(name: str) -> bool:
     return name.rpartition(".")[2][:1].isupper()
 
 
-def _pick(bindings: list[Binding], position: int, same_scope: bool) -> Binding | None:
-    """The binding that holds at a position: the nearest one before it, or from an inner scope the first that tells.
+def _latest(bindings: list[Binding], position: int) -> Binding:
+    """The binding that holds at a position of the same scope: the nearest one before it.
 
     A name bound to None, or bound in an `else` or `except` branch that has ended, yields to any other.
     """
-    if len(bindings) == 1:
-        return bindings[0]
-    found = [b for b in bindings if b.position <= position] if same_scope else bindings
-    if not found:
-        return bindings[0]
-    if len(found) > 1:
-        telling = [b for b in found if not (isinstance(b.node, ast.Constant) and b.annotation is None)]
-        first_choice = [b for b in telling if not b.until or (same_scope and position <= b.until)]
-        found = first_choice or telling or found
-    if same_scope:
-        return found[-1]
-    return next((b for b in found if b.form != OPAQUE), found[0])
+    last = told = None
+    for binding in reversed(bindings):
+        if binding.position <= position:
+            last = last or binding
+            if type(binding.node) is not ast.Constant or binding.annotation is not None:
+                if not binding.until or position <= binding.until:
+                    return binding
+                told = told or binding
+    return told or last or bindings[0]
+
+
+def _telling(bindings: list[Binding]) -> Binding:
+    """The binding that holds for an inner scope: the first one that tells anything."""
+    if len(bindings) > 1:
+        telling = [b for b in bindings if type(b.node) is not ast.Constant or b.annotation is not None]
+        bindings = [b for b in telling if not b.until] or telling or bindings
+    return next((b for b in bindings if b.form != OPAQUE), bindings[0])

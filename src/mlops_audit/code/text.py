@@ -9,7 +9,8 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import accumulate, islice
+from typing import Any
 
 from mlops_audit.code.newer import in_older_words
 from mlops_audit.parse import NotRead, ParseFailure, decode
@@ -34,25 +35,26 @@ _CONFLICT = re.compile(r"^(?:<{7} |={7}$|>{7} )", re.MULTILINE)
 class Text:
     """A text whose parts are asked for by the positions that syntax trees give: lines and UTF-8 offsets."""
 
-    __slots__ = ("_data", "_starts")
+    __slots__ = ("_letters", "_starts")
 
     def __init__(self, text: str) -> None:
-        self._data = text.encode("utf-8", "replace")
-        starts = [0]
-        for line in self._data.split(b"\n"):
-            starts.append(starts[-1] + len(line) + 1)
-        self._starts = starts
+        # Offsets count bytes, which in a text of nothing but ASCII are its letters.
+        self._letters: Any = text if text.isascii() else text.encode("utf-8", "replace")
+        line_end: Any = "\n" if text.isascii() else b"\n"
+        lines = self._letters.split(line_end)
+        self._starts = list(accumulate(map(len, lines), initial=0))  # without the line ends
 
-    def of(self, node: ast.AST, limit: int) -> str:
+    def of(self, node: Any, limit: int) -> str:
         """The source text of a node, white space around line ends folded, at most `limit` characters."""
-        starts = self._starts
-        begin = starts[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
-        end = starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
-        data = self._data[begin : min(end, begin + 4 * limit)]
-        text = data.decode("utf-8", "ignore")
+        first, last = node.lineno - 1, node.end_lineno - 1
+        begin = self._starts[first] + first + node.col_offset
+        end = self._starts[last] + last + node.end_col_offset
+        text = self._letters[begin : end if end - begin <= limit else min(end, begin + 4 * limit)]
+        if type(text) is bytes:
+            text = text.decode("utf-8", "ignore")
         if "\n" in text:
             text = " ".join(text.split())
-        return text[:limit]
+        return text[:limit]  # type: ignore[no-any-return]
 
 
 def without_magics(text: str) -> str:

@@ -33,10 +33,10 @@ class Called(NamedTuple):
     name: str
     line: int
     arguments: Mapping[str, TraitValue]
-    guards: tuple[str, ...] = ()
-    function: str = ""
     decorates: str = ""
     target: str = ""
+    guards: tuple[str, ...] = ()
+    function: str = ""
     loop: bool = False
     main: bool = False
     dead: bool = False

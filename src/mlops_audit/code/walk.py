@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
-from mlops_audit.code.expressions import Around, Definition, Expressions, Guards, Test, is_literal
+from mlops_audit.code.around import RAISE, RETURN, Around, Definition, Guards, Test
+from mlops_audit.code.expressions import Expressions, is_literal
 from mlops_audit.code.names import (
     ANNOTATED,
     IMPORT,
@@ -20,6 +22,8 @@ from mlops_audit.code.names import (
 
 _EXITS = frozenset({"exit", "quit", "sys.exit", "os._exit", "pytest.skip", "pytest.fail"})
 _GROWTH = frozenset({"append", "add", "extend"})
+_LITERALS = frozenset({ast.Constant, ast.List, ast.Tuple, ast.UnaryOp, ast.Set})
+_JUDGED = frozenset({ast.Compare, ast.BoolOp, ast.Call, ast.UnaryOp})
 _TRY = (ast.Try, getattr(ast, "TryStar", ast.Try))
 
 
@@ -33,104 +37,106 @@ class Walk(Expressions):
 
     # -------------------------------------------------------------------------------------- statements
 
-    def _block(self, body: list[ast.stmt], around: Around) -> tuple[set[str], Guards]:
+    def _block(self, body: list[ast.stmt], around: Around) -> tuple[int, Guards]:
         """Walks statements; gives whether they raise or return, and the guards that early exits leave behind."""
-        flow: set[str] = set()
+        flow, last = 0, body[-1] if body else None
+        statement: Any
         for statement in body:
             kind = type(statement)
             if kind is ast.Expr:
-                value = statement.value  # type: ignore[attr-defined]
+                value = statement.value
                 if type(value) is not ast.Constant:  # a string that stands alone is a docstring or a comment
-                    if type(value) is ast.BinOp and isinstance(value.op, (ast.RShift, ast.LShift)):
-                        self.shifts.append(value)
-                    self._expressions([value], around)
-                    if type(value) is ast.Call:
-                        if dotted_text(value.func) in _EXITS:
-                            flow.add("exit")
-                        elif (
-                            around.guards and type(value.func) is ast.Attribute and value.func.attr in _GROWTH
-                        ):
-                            _sets(around, dotted_text(value.func.value))
+                    self._bare(value, around)
             elif kind is ast.Assign or kind is ast.AnnAssign or kind is ast.AugAssign:
-                self._assignment(statement, around)  # type: ignore[arg-type]
+                self._assignment(statement, around)
             elif kind is ast.Return:
-                flow.add("return")
-                self._returned(statement, around)  # type: ignore[arg-type]
-                around = around.but(dead=True)
+                flow |= RETURN
+                self._returned(statement, around)
+                if statement is not last:
+                    around = around.but(dead=True)
             elif kind is ast.Raise:
-                flow.add("raise")
+                flow |= RAISE
                 if around.definition is not None:
                     around.definition.raises = True
-                self.raised.add(id(statement.exc))  # type: ignore[attr-defined]
-                self._expressions([e for e in (statement.exc, statement.cause) if e], around)  # type: ignore[attr-defined]
-                around = around.but(dead=True)
+                self.raised.add(id(statement.exc))
+                self._several([e for e in (statement.exc, statement.cause) if e], around)
+                if statement is not last:
+                    around = around.but(dead=True)
             elif kind is ast.If:
-                left = self._if(statement, around, flow)  # type: ignore[arg-type]
+                found, left = self._if(statement, around)
+                flow |= found
                 if left:
                     around = around.but(guards=left + around.guards)
             elif kind is ast.FunctionDef or kind is ast.AsyncFunctionDef:
-                self._function(statement, around)  # type: ignore[arg-type]
+                self._function(statement, around)
             elif kind is ast.ClassDef:
-                self._class(statement, around)  # type: ignore[arg-type]
+                self._class(statement, around)
             elif kind is ast.Import or kind is ast.ImportFrom:
-                self._import(statement, around)  # type: ignore[arg-type]
+                self._import(statement, around)
             elif kind is ast.With or kind is ast.AsyncWith:
-                left = self._with(statement, around, flow)  # type: ignore[arg-type]
+                found, left = self._with(statement, around)
+                flow |= found
                 if left:
                     around = around.but(guards=left + around.guards)
             elif kind is ast.For or kind is ast.AsyncFor:
-                self._expressions([statement.iter], around)  # type: ignore[attr-defined]
-                self._opaque(statement.target, around, end_of(statement.iter))  # type: ignore[attr-defined]
-                self._inner(statement.body, around.but(loop=True), flow)  # type: ignore[attr-defined]
-                self._inner(statement.orelse, around, flow)  # type: ignore[attr-defined]
+                self._expression(statement.iter, around)
+                self._opaque(statement.target, around, end_of(statement.iter))
+                flow |= self._inner(statement.body, around.but(loop=True))
+                flow |= self._inner(statement.orelse, around)
             elif kind is ast.While:
-                self._while(statement, around, flow)  # type: ignore[arg-type]
+                flow |= self._while(statement, around)
             elif kind in _TRY:
-                self._try(statement, around, flow)  # type: ignore[arg-type]
+                flow |= self._try(statement, around)
             elif kind is ast.Assert:
-                test = self._tested(statement.test, around, "assert")  # type: ignore[attr-defined]
-                test.flow.add("raise")
-                if statement.msg:  # type: ignore[attr-defined]
-                    self._expressions([statement.msg], around)  # type: ignore[attr-defined]
-                around = around.but(guards=((test, False), *around.guards))
+                test = self._tested(statement.test, around, "assert")
+                test.flow |= RAISE
+                if statement.msg:
+                    self._expression(statement.msg, around)
+                around = around.under(test, negated=False)
             elif kind is ast.Global or kind is ast.Nonlocal:
-                for name in statement.names:  # type: ignore[attr-defined]
+                for name in statement.names:
                     around.scope.outer[name] = (
                         self.module if kind is ast.Global else self._outer(name, around.scope)
                     )
             elif kind is ast.Match:
-                self._match(statement, around, flow)  # type: ignore[arg-type]
+                flow |= self._match(statement, around)
             elif kind is ast.Delete:
-                self._expressions(statement.targets, around)  # type: ignore[attr-defined]
+                self._several(statement.targets, around)
             elif kind is ast.Continue or kind is ast.Break:
-                flow.add("exit")
                 around = around.but(dead=True)
         return flow, around.guards
 
-    def _inner(self, body: list[ast.stmt], around: Around, flow: set[str]) -> set[str]:
-        found, _ = self._block(body, around)
-        flow |= found - {"exit"}
-        return found
+    def _inner(self, body: list[ast.stmt], around: Around) -> int:
+        return self._block(body, around)[0] if body else 0
 
-    def _if(self, statement: ast.If, around: Around, flow: set[str]) -> Guards:
+    def _bare(self, value: ast.expr, around: Around) -> None:
+        """Walks an expression that is a statement."""
+        if type(value) is ast.BinOp and isinstance(value.op, (ast.RShift, ast.LShift)):
+            self.shifts.append(value)
+        self._expression(value, around)
+        if around.guards and type(value) is ast.Call:
+            function = value.func
+            if type(function) is ast.Attribute and function.attr in _GROWTH:
+                _sets(around, dotted_text(function.value))
+
+    def _if(self, statement: ast.If, around: Around) -> tuple[int, Guards]:
         """Walks an `if` with all its `elif`; gives the guards of what follows when one side always leaves."""
+        flow = 0
         left: Guards = ()
         while True:
             if _is_main(statement.test):
-                self._inner(statement.body, around.but(main=True), flow)
-                self._inner(statement.orelse, around, flow)
-                return left
+                flow |= self._inner(statement.body, around.but(main=True))
+                flow |= self._inner(statement.orelse, around)
+                return flow, left
             constant = _constant_truth(statement.test)
             test = self._tested(statement.test, around, "if")
-            then = self._inner(
-                statement.body,
-                around.but(guards=((test, False), *around.guards), dead=constant is False),
-                flow,
-            )
+            within = around.but(guards=((test, False), *around.guards), dead=constant is False)
+            then = self._inner(statement.body, within)
             leaves = _leaves(statement.body)
-            test.flow |= then & {"raise", "return"}
+            test.flow |= then
+            flow |= then
             if not statement.orelse:
-                return ((test, False), *left) if leaves and constant is None else left
+                return flow, (((test, False), *left) if leaves and constant is None else left)
             end = end_of(statement.orelse[-1])
             around = around.but(
                 guards=((test, True), *around.guards), dead=constant is True, until=around.until or end
@@ -140,51 +146,52 @@ class Walk(Expressions):
                 if leaves and constant is None:
                     left = ((test, False), *left)
                 continue
-            otherwise = self._inner(statement.orelse, around, flow)
-            test.flow |= otherwise & {"raise", "return"}
+            otherwise = self._inner(statement.orelse, around)
+            test.flow |= otherwise
+            flow |= otherwise
             if leaves != _leaves(statement.orelse) and constant is None:
                 left = ((test, False), *left)
-            return left
+            return flow, left
 
-    def _while(self, statement: ast.While, around: Around, flow: set[str]) -> None:
+    def _while(self, statement: ast.While, around: Around) -> int:
         constant = _constant_truth(statement.test)
         if constant is None:
             test = self._tested(statement.test, around, "while")
-            inner = around.but(guards=((test, False), *around.guards), loop=True)
-            test.flow |= self._inner(statement.body, inner, flow) & {"raise", "return"}
+            flow = self._inner(statement.body, around.but(guards=((test, False), *around.guards), loop=True))
+            test.flow |= flow
         else:
-            self._inner(statement.body, around.but(loop=True, dead=not constant), flow)
-        self._inner(statement.orelse, around, flow)
+            flow = self._inner(statement.body, around.but(loop=True, dead=not constant))
+        return flow | self._inner(statement.orelse, around)
 
-    def _try(self, statement: ast.Try, around: Around, flow: set[str]) -> None:
-        self._inner(statement.body, around.but(tried=bool(statement.handlers)), flow)
+    def _try(self, statement: ast.Try, around: Around) -> int:
+        flow = self._inner(statement.body, around.but(tried=bool(statement.handlers)))
         for handler in statement.handlers:
             if handler.type is not None:
-                self._expressions([handler.type], around)
+                self._expression(handler.type, around)
             if handler.name:
                 around.scope.bind(handler.name, Binding(OPAQUE, handler.lineno << 16))
             if handler.body:
-                self._inner(handler.body, around.but(until=around.until or end_of(handler.body[-1])), flow)
-        self._inner(statement.orelse, around, flow)
-        self._inner(statement.finalbody, around, flow)
+                flow |= self._inner(handler.body, around.but(until=around.until or end_of(handler.body[-1])))
+        return flow | self._inner(statement.orelse, around) | self._inner(statement.finalbody, around)
 
-    def _with(self, statement: ast.With | ast.AsyncWith, around: Around, flow: set[str]) -> Guards:
+    def _with(self, statement: ast.With | ast.AsyncWith, around: Around) -> tuple[int, Guards]:
         blocks = around.blocks
         for item in statement.items:
-            target = item.optional_vars
+            given, target = item.context_expr, item.optional_vars
+            name = ""
             if target is not None:
-                self._bind(target, item.context_expr, None, around, end_of(item.context_expr))
-                if isinstance(item.context_expr, ast.Call):
-                    self._targets[id(item.context_expr)] = dotted_text(target)
-            self._expressions([item.context_expr], around.but(blocks=blocks))
-            if isinstance(item.context_expr, ast.Call):
-                blocks = (item.context_expr, *blocks)
-        found, guards = self._block(statement.body, around.but(blocks=blocks))
-        flow |= found
-        return guards[: len(guards) - len(around.guards)]
+                self._bind(target, given, None, around, end_of(given))
+                name = dotted_text(target) if type(given) is ast.Call else ""
+            self._expression(given, around.but(blocks=blocks), target=name)
+            if type(given) is ast.Call:
+                self.targets[id(given)] = name
+                blocks = (given, *blocks)
+        flow, guards = self._block(statement.body, around.but(blocks=blocks))
+        return flow, guards[: len(guards) - len(around.guards)]
 
-    def _match(self, statement: ast.Match, around: Around, flow: set[str]) -> None:
-        self._expressions([statement.subject], around)
+    def _match(self, statement: ast.Match, around: Around) -> int:
+        flow = 0
+        self._expression(statement.subject, around)
         for case in statement.cases:
             pattern = next((p.value for p in ast.walk(case.pattern) if isinstance(p, ast.MatchValue)), None)
             guards = around.guards
@@ -199,9 +206,11 @@ class Walk(Expressions):
                     around.scope.bind(name, Binding(OPAQUE, captured.lineno << 16))
             if case.guard is not None:
                 guards = ((self._tested(case.guard, around, "if"), False), *guards)
-            found = self._inner(case.body, around.but(guards=guards), flow)
+            found = self._inner(case.body, around.but(guards=guards))
             for test, _ in guards[: len(guards) - len(around.guards)]:
-                test.flow |= found & {"raise", "return"}
+                test.flow |= found
+            flow |= found
+        return flow
 
     def _import(self, statement: ast.Import | ast.ImportFrom, around: Around) -> None:
         position, line, dead = end_of(statement), statement.lineno, around.dead
@@ -240,7 +249,7 @@ class Walk(Expressions):
             name = f"{scope.class_name}.{node.name}"
             self.names.classes[scope.class_name].methods.add(node.name)
         definition = Definition(
-            node, name, "method" if method else "function", around.definition, outer, dead=around.dead
+            node, name, "method" if method else "function", around.definition, outer, name, around.dead
         )
         self.definitions.append(definition)
         self.names.functions.setdefault(name, Function(name, scope, outer, node.returns))
@@ -260,8 +269,8 @@ class Walk(Expressions):
             else:
                 scope.bind(parameter.arg, Binding(ANNOTATED, 0, annotation=parameter.annotation))
                 if isinstance(parameter.annotation, ast.Subscript):
-                    self._expressions([parameter.annotation], around)
-        self._expressions([d for d in (*arguments.defaults, *arguments.kw_defaults) if d], around)
+                    self._expression(parameter.annotation, around)
+        self._several([d for d in (*arguments.defaults, *arguments.kw_defaults) if d], around)
         inner = Around(scope, definition, main=around.main, dead=around.dead)
         self._block(node.body, inner)
 
@@ -270,65 +279,61 @@ class Walk(Expressions):
         if around.scope.form == "class":
             scope.class_name = f"{around.scope.class_name}.{node.name}"
         name = scope.class_name
-        definition = Definition(node, name, "class", around.definition, around.scope, dead=around.dead)
+        definition = Definition(
+            node, name, "class", around.definition, around.scope, around.function, around.dead
+        )
         self.definitions.append(definition)
         self.names.classes[name] = Class(name, scope, list(node.bases))
         around.scope.bind(node.name, Binding(LOCAL, node.lineno << 16, name, until=around.until))
         self._decorated(node.decorator_list, around, name)
-        self._expressions([*node.bases, *(keyword.value for keyword in node.keywords)], around)
+        self._several([*node.bases, *(keyword.value for keyword in node.keywords)], around)
         inner = Around(scope, definition, around.guards, main=around.main, dead=around.dead)
         self._block(node.body, inner)
 
     def _decorated(self, decorators: list[ast.expr], around: Around, name: str) -> None:
         for decorator in decorators:
             if isinstance(decorator, ast.Call):
-                self._expressions([decorator], around, name)
+                self._expressions([(decorator, None)], around, name)
             else:
                 self.decorators.append((decorator, around, name))
 
     # ------------------------------------------------------------------------------------- assignments
 
-    def _assignment(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign, around: Around) -> None:
-        value, position = node.value, end_of(node)
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        annotation = node.annotation if isinstance(node, ast.AnnAssign) else None
-        if not isinstance(node, ast.AugAssign):
+    def _assignment(self, node: Any, around: Around) -> None:
+        value = node.value
+        kind = type(node)
+        targets = node.targets if kind is ast.Assign else [node.target]
+        if kind is not ast.AugAssign:
+            annotation = node.annotation if kind is ast.AnnAssign else None
+            position = end_of(node)
             for target in targets:
                 self._bind(target, value, annotation, around, position)
-        if annotation is not None and isinstance(annotation, ast.Subscript):
-            self._expressions([annotation], around)
+            if type(annotation) is ast.Subscript:
+                self._expression(annotation, around)
         for target in targets:
-            if not isinstance(target, (ast.Name, ast.Tuple)):
-                self._expressions([target], around)
+            if type(target) is not ast.Name and type(target) is not ast.Tuple:
+                self._expression(target, around)
         if value is None:
             return
         name = dotted_text(targets[0])
+        if name:
+            self._named(name, value, around, kind is ast.AugAssign, node.lineno)
+        self._expression(value, around, name, name)
+
+    def _named(self, name: str, value: ast.expr, around: Around, augments: bool, line: int) -> None:
+        """Notes what is given to a name: constants, the results of calls and comparisons, the entries of a dict."""
         kind = type(value)
-        if around.guards and name and (kind is ast.Constant or isinstance(node, ast.AugAssign)):
+        if around.guards and (kind is ast.Constant or augments):
             _sets(around, name)
         if kind is ast.Call:
-            if name:
-                self._targets[id(value)] = name
-                self.named_results.append((name, value, around.scope))  # type: ignore[arg-type]
-        elif kind is ast.Await and name:
-            self._targets[id(value.value)] = name  # type: ignore[attr-defined]
-        elif (
-            kind is ast.Constant
-            or kind is ast.List
-            or kind is ast.Tuple
-            or kind is ast.UnaryOp
-            or kind is ast.Set
-        ):
-            if name and not isinstance(node, ast.AugAssign) and is_literal(value):
-                label = f"{around.scope.class_name}.{name}" if around.scope.form == "class" else name
-                self.settings.append((label, value, around, "assignment", node.lineno, ()))
-        elif kind is ast.Dict and name:
-            self._entries[id(value)] = (
-                f"{around.scope.class_name}.{name}" if around.scope.form == "class" else name
-            )
-        if name and (kind is ast.Compare or kind is ast.BoolOp or kind is ast.Call or kind is ast.UnaryOp):
+            self.named_results.append((name, value, around.scope))  # type: ignore[arg-type]
+        elif kind in _LITERALS:
+            if not augments and is_literal(value):
+                self.settings.append((_label(name, around.scope), value, around, "assignment", line, ()))
+        elif kind is ast.Dict:
+            self._entries[id(value)] = _label(name, around.scope)
+        if kind in _JUDGED:
             self._decide(value, around, "assign", None, name)
-        self._expressions([value], around, "", name)
 
     def _outer(self, name: str, scope: Scope) -> Scope:
         above = scope.parent
@@ -349,7 +354,12 @@ class Walk(Expressions):
                 function.values.append(value)
             if around.guards and isinstance(value, ast.Constant) and value.value is not None:
                 _sets(around, around.definition.name)
-        self._expressions([value], around)
+        self._expression(value, around)
+
+
+def _label(name: str, scope: Scope) -> str:
+    """The name of a setting: of one in a class with the class's name before it."""
+    return f"{scope.class_name}.{name}" if scope.form == "class" else name
 
 
 def _sets(around: Around, name: str) -> None:

@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from mlops_audit.facts import Fact, Site, TraitValue
-from mlops_audit.parse import Node, json_document, yaml
+from mlops_audit.parse import Node
 from mlops_audit.resources import attributes, beside, image, resource
-from mlops_audit.stages import below, commands, container_facts, keys, pairs, pipeline, step, texts
+from mlops_audit.stages import (
+    Shapes,
+    below,
+    commands,
+    container_facts,
+    keys,
+    marked,
+    pairs,
+    pipeline,
+    shaped,
+    step,
+    texts,
+)
 
 # What must stand in a file for a reader of this module to find anything there: nothing else is parsed.
-YAML_MARKS = re.compile(
-    rb"azureml|script_name|create_job|create_monitor|^type:\s*pipeline|^command:|workerPoolSpecs",
-    re.MULTILINE,
-)
+LINES = re.compile(rb"\n(?:type:\s*pipeline|command:)")
+WORDS = (b"azureml", b"script_name", b"create_job", b"create_monitor", b"workerPoolSpecs")
 JSON_MARKS = re.compile(rb'"(?:activities|typeProperties|Steps|workerPoolSpecs)"\s*:|azureml')
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The facts that a file of these systems states; nothing for any other document."""
-    if path.lower().endswith(".json"):
-        documents = [json_document(data)] if JSON_MARKS.search(data) else []
-    else:
-        documents = yaml(data) if YAML_MARKS.search(data) else []
-    found: list[Fact] = []
-    for document in documents:
-        for looks_right, read in SHAPES:
-            if looks_right(document):
-                found.extend(read(path, document))
-                break
-    return found
+    return shaped(path, marked(path, data, LINES, WORDS, JSON_MARKS), SHAPES)
 
 
 def _is_azureml(document: Node) -> bool:
@@ -201,7 +201,7 @@ def _vertex_job(path: str, document: Node) -> Iterator[Fact]:
             yield from container_facts(path, container, name, "vertex", path)
 
 
-SHAPES: tuple[tuple[Callable[[Node], bool], Callable[[str, Node], Iterable[Fact]]], ...] = (
+SHAPES: Shapes = (
     (_is_azureml, _azureml),
     (_is_azureml_1, _azureml_1),
     (_is_data_factory, _data_factory),

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from mlops_audit.facts import Fact, Site
-from mlops_audit.parse import Node, json_document, yaml
+from mlops_audit.parse import Node
 from mlops_audit.resources import attributes, beside, resource
-from mlops_audit.stages import below, is_yes, pairs, pipeline, step
+from mlops_audit.stages import Shapes, below, is_yes, marked, pairs, pipeline, shaped, step
 
 # What must stand in a file for a reader of this module to find anything there: nothing else is parsed.
-YAML_MARKS = re.compile(rb"^bundle:|^resources:|^targets:|_task:", re.MULTILINE)
-OPEN = re.compile(r"^\$\{workspace\.(?:file_path|root_path)\}/(?:files/)?|^file(?::fuse)?://")
+LINES = re.compile(rb"\n(?:bundle:|resources:|targets:)")
+WORDS = (b"_task:",)
 JSON_MARKS = re.compile(rb'"\w+_task"\s*:')
+OPEN = re.compile(r"^\$\{workspace\.(?:file_path|root_path)\}/(?:files/)?|^file(?::fuse)?://")
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The facts that a file of these systems states; nothing for any other document."""
-    if path.lower().endswith(".json"):
-        documents = [json_document(data)] if JSON_MARKS.search(data) else []
-    else:
-        documents = yaml(data) if YAML_MARKS.search(data) else []
-    found: list[Fact] = []
-    for document in documents:
-        for looks_right, read in SHAPES:
-            if looks_right(document):
-                found.extend(read(path, document))
-                break
-    return found
+    return shaped(path, marked(path, data, LINES, WORDS, JSON_MARKS), SHAPES)
 
 
 TASKS = {
@@ -183,7 +174,7 @@ def _dbx(path: str, document: Node) -> Iterator[Fact]:
                 yield from _job(path, job.at("name"), job, job.line, "")
 
 
-SHAPES: tuple[tuple[Callable[[Node], bool], Callable[[str, Node], Iterable[Fact]]], ...] = (
+SHAPES: Shapes = (
     (_is_bundle, _bundle),
     (_is_databricks_job, _databricks_job),
     (_is_dbx, _dbx),

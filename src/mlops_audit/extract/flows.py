@@ -11,10 +11,11 @@ from functools import cache, lru_cache
 from mlops_audit import code
 from mlops_audit.facts import Fact, TraitValue, values
 from mlops_audit.notations import BASES, NOTATIONS, Notation
+from mlops_audit.parse import ParseFailure
 from mlops_audit.resources import beside
 from mlops_audit.stages import commands, enabled_schedule, joined, pipeline, step
 
-# A file without any of these words holds nothing for this module and is not even looked at.
+# A file without any of these words holds nothing for this module.
 MARKS = (
     b"airflow", b"prefect", b"dagster", b"kfp", b"aiplatform", b"tfx", b"zenml", b"kedro", b"metaflow", b"flyte", b"sagemaker",
     b"stepfunctions", b"azure", b"databricks", b"clearml", b"ray", b"modal", b"apache_beam", b"luigi", b"schedul", b"celery",
@@ -32,9 +33,27 @@ CONTINUOUS = "@continuous"
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The pipelines and steps of a Python file. Raises ParseFailure for what cannot be read."""
-    if not any(mark in data for mark in MARKS):
+    try:
+        found = code.read(path, data)
+    except ParseFailure:
+        if _is_marked(data):
+            raise
         return []
-    return _File(path, code.read(path, data), data).facts()
+    # The names that a file calls are few beside its bytes: they are asked first.
+    return _File(path, found, data).facts() if _tells(found) and _is_marked(data) else []
+
+
+def _is_marked(data: bytes) -> bool:
+    return any(mark in data for mark in MARKS)
+
+
+def _tells(found: code.Code) -> bool:
+    """Whether anything in a file could be a pipeline or a step, by the names that it calls, derives from and imports."""
+    return (
+        any(_notation(call.name) for call in found.calls)
+        or any(_forms(based.name) for based in found.bases)
+        or any(imported.name.startswith("celery") for imported in found.imports)
+    )
 
 
 @lru_cache(maxsize=8192)
@@ -43,6 +62,12 @@ def _notation(name: str) -> tuple[Notation, ...]:
     if not ANY_NOTATION.fullmatch(name):
         return ()
     return tuple(notation for notation, pattern in _patterns() if pattern.fullmatch(name))
+
+
+@lru_cache(maxsize=2048)
+def _forms(name: str) -> tuple[tuple[str, str], ...]:
+    """The systems whose pipelines or steps are classes derived from a qualified name, each with the form."""
+    return tuple((system, form) for system, pattern, form in BASES if re.fullmatch(pattern, name))
 
 
 ANY_NOTATION = re.compile("|".join(f"(?:{notation.calls})" for notation in NOTATIONS))
@@ -103,12 +128,11 @@ class _File:
                     others.extend(self.commands(call, notation))
                 break
         for based in self.code.bases:
-            for system, pattern, form in BASES:
-                if re.fullmatch(pattern, based.name):
-                    fact = (pipeline if form == "pipeline" else step)(
-                        based.class_name, self.path, based.line, system
-                    )
-                    (pipelines if form == "pipeline" else steps).append(self.marked(fact, based.dead))
+            for system, form in _forms(based.name):
+                fact = (pipeline if form == "pipeline" else step)(
+                    based.class_name, self.path, based.line, system
+                )
+                (pipelines if form == "pipeline" else steps).append(self.marked(fact, based.dead))
         pipelines.extend(self.beats())
         return [*self.merged(self.with_runs(pipelines, steps)), *self.placed(steps, pipelines), *others]
 

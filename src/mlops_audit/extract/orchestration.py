@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from mlops_audit.facts import Fact, Kind
-from mlops_audit.parse import Node, json_document, yaml
+from mlops_audit.parse import Node
 from mlops_audit.resources import beside
-from mlops_audit.stages import below, container_facts, is_yes, pairs, pipeline, step, texts
+from mlops_audit.stages import (
+    Shapes,
+    below,
+    container_facts,
+    is_yes,
+    marked,
+    pairs,
+    pipeline,
+    shaped,
+    step,
+    texts,
+)
 
 # What must stand in a file for a reader of this module to find anything there: nothing else is parsed.
-YAML_MARKS = re.compile(
-    rb"argoproj\.io|tekton\.dev|kubeflow\.org|pipelineInfo|implementation:|^deployments:|^flow_name:",
-    re.MULTILINE,
-)
+LINES = re.compile(rb"\n(?:deployments:|flow_name:)")
+WORDS = (b"argoproj.io", b"tekton.dev", b"kubeflow.org", b"pipelineInfo", b"implementation:")
 JSON_MARKS = re.compile(rb'"(?:pipelineInfo|pipelineSpec)"\s*:')
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The facts that a file of these systems states; nothing for any other document."""
-    if path.lower().endswith(".json"):
-        documents = [json_document(data)] if JSON_MARKS.search(data) else []
-    else:
-        documents = yaml(data) if YAML_MARKS.search(data) else []
-    found: list[Fact] = []
-    for document in documents:
-        for looks_right, read in SHAPES:
-            if looks_right(document):
-                found.extend(read(path, document))
-                break
-    return found
+    return shaped(path, marked(path, data, LINES, WORDS, JSON_MARKS), SHAPES)
 
 
 def _is_argo(document: Node) -> bool:
@@ -200,7 +199,7 @@ def _prefect(path: str, document: Node) -> Iterator[Fact]:
                        triggers=triggers, runs=(beside(path, script),) if script else None, flow=item.at("entrypoint"))  # fmt: skip
 
 
-SHAPES: tuple[tuple[Callable[[Node], bool], Callable[[str, Node], Iterable[Fact]]], ...] = (
+SHAPES: Shapes = (
     (_is_argo, _argo),
     (_is_sensor, _sensor),
     (_is_tekton, _tekton),

@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from mlops_audit.facts import Fact, Site
-from mlops_audit.parse import Node, json_document, yaml
+from mlops_audit.parse import Node
 from mlops_audit.resources import attributes, image, module_file, resource
-from mlops_audit.stages import below, commands, container_facts, keys, pipeline, spoken, step, texts
+from mlops_audit.stages import (
+    Shapes,
+    below,
+    commands,
+    container_facts,
+    keys,
+    marked,
+    pipeline,
+    shaped,
+    spoken,
+    step,
+    texts,
+)
 
 # What must stand in a file for a reader of this module to find anything there: nothing else is parsed.
-YAML_MARKS = re.compile(
-    rb"^version:\s*1|^- (?:step|pipeline|endpoint):|^transform:|^searcher:|entrypoint:|import_path|^ray_serve_config|^run:",
-    re.MULTILINE,
+LINES = re.compile(
+    rb"\n(?:version:\s*1|- (?:step|pipeline|endpoint):|transform:|searcher:|ray_serve_config|run:)"
 )
+WORDS = (b"entrypoint:", b"import_path")
 JSON_MARKS = re.compile(rb'"(?:transform|entrypoint|import_path)"\s*:')
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The facts that a file of these systems states; nothing for any other document."""
-    if path.lower().endswith(".json"):
-        documents = [json_document(data)] if JSON_MARKS.search(data) else []
-    else:
-        documents = yaml(data) if YAML_MARKS.search(data) else []
-    found: list[Fact] = []
-    for document in documents:
-        for looks_right, read in SHAPES:
-            if looks_right(document):
-                found.extend(read(path, document))
-                break
-    return found
+    return shaped(path, marked(path, data, LINES, WORDS, JSON_MARKS), SHAPES)
 
 
 def _is_polyaxon(document: Node) -> bool:
@@ -209,7 +211,7 @@ def _skypilot(path: str, document: Node) -> Iterator[Fact]:
         yield from commands(document.at(key), path, document.line_of(key), "skypilot", path, step=key)
 
 
-SHAPES: tuple[tuple[Callable[[Node], bool], Callable[[str, Node], Iterable[Fact]]], ...] = (
+SHAPES: Shapes = (
     (_is_polyaxon, _polyaxon),
     (_is_valohai, _valohai),
     (_is_pachyderm, _pachyderm),

@@ -25,4 +25,4 @@ def _written(value: object, line: str) -> str:
         return "{" + deeper + f",{deeper}".join(pairs) + line + "}"
     if isinstance(value, (list, tuple)) and value:
         return "[" + deeper + f",{deeper}".join([_written(inner, deeper) for inner in value]) + line + "]"
-    return json.dumps(value)
+    return int.__repr__(value) if isinstance(value, int) else json.dumps(value)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import NamedTuple
 
 from mlops_audit.facts import Zone
@@ -65,40 +66,52 @@ def locate(
     where a file would be expected.
     """
     files = {file.path: file for file in tree.files}
-    lines: dict[tuple[str, int], tuple[int, int, str] | None] = {}
+    text_of = cache(lambda path: _text(files[path]))
+    line_of = cache(lambda path, line: _line(text_of(path), line))
 
-    def line_of(path: str, line: int) -> tuple[int, int, str] | None:
-        if (path, line) not in lines:
-            lines[path, line] = _line(files[path], line)
-        return lines[path, line]
-
+    own = _Paths([file.path for file in tree.files if file.zone is not Zone.FOREIGN])
     located = {}
     for finding in findings:
         if finding.verdict in (Verdict.PARTIAL, Verdict.MISSING):
-            path, line = _place(finding, kinds, tree.files)
+            path, line = _place(finding, kinds, own)
             located[finding.aspect.id] = _location(finding, path, line, path in files, line_of)
     return located
 
 
-def _place(
-    finding: Finding, kinds: Mapping[str, Sequence[Evidence]], files: Sequence[File]
-) -> tuple[str, int]:
+def _place(finding: Finding, kinds: Mapping[str, Sequence[Evidence]], own: _Paths) -> tuple[str, int]:
     """The path and line that a finding points at; line 0 when the file as a whole is meant."""
     for evidence in finding.evidence:
         return evidence.fact.site.path, 0 if evidence.fact.site.cell else evidence.fact.site.line
     home = HOMES.get(finding.aspect.pillar, ANYWHERE)
     within = f"{finding.project}/" if finding.project else ""
     for kind in (*finding.aspect.applies_to, *home.duties):
-        sites = [evidence.fact.site for evidence in kinds.get(kind, ())]
-        for site in [s for s in sites if s.path.startswith(within)] or sites:
+        found = kinds.get(kind)
+        if found:
+            site = next(
+                (e.fact.site for e in found if e.fact.site.path.startswith(within)), found[0].fact.site
+            )
             return site.path, 0 if site.cell else site.line
-    own = [file.path for file in files if file.zone is not Zone.FOREIGN]
-    for pattern in home.files:
-        matches = globs((pattern,), True)
-        for path in [p for p in own if p.startswith(within)] + own:
-            if matches(path):
-                return path, 0
-    return within + home.expected, 0
+    return own.first(home.files, within) or within + home.expected, 0
+
+
+class _Paths:
+    """The paths of a tree in order, asked for the first that answers to globs."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = paths
+        self._known: dict[tuple[tuple[str, ...], str], str] = {}
+
+    def first(self, patterns: tuple[str, ...], within: str) -> str:
+        """The first path, one below a folder before all others, that answers to the first glob that any answers to."""
+        if (patterns, within) not in self._known:
+            self._known[patterns, within] = next(self._all(patterns, within), "")
+        return self._known[patterns, within]
+
+    def _all(self, patterns: tuple[str, ...], within: str) -> Iterator[str]:
+        for pattern in patterns:
+            matches = globs((pattern,), True)
+            yield from (path for path in self._paths if path.startswith(within) and matches(path))
+            yield from filter(matches, self._paths)
 
 
 def _location(
@@ -116,11 +129,16 @@ def _location(
     return Location(path, number, width + 1, exists, fingerprint, own)
 
 
-def _line(file: File, line: int) -> tuple[int, int, str] | None:
-    """A line of a file, the nearest that there is: its number, width in UTF-16 units and fingerprint."""
+def _text(file: File) -> str | None:
     try:
-        text = decode(file.read())
+        return decode(file.read())
     except ParseFailure:
+        return None
+
+
+def _line(text: str | None, line: int) -> tuple[int, int, str] | None:
+    """A line of a text, the nearest that there is: its number, width in UTF-16 units and fingerprint."""
+    if text is None:
         return None
     number = min(max(line, 1), text.count("\n") + 1)
     shown = text.split("\n", number)[number - 1]
