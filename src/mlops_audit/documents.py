@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 MAX_HEADING_WORDS = 12  # of a bold line that acts as a heading
@@ -190,9 +191,11 @@ _LINK = re.compile(r"!?\[([^\[\]]*)\](?:\([^()]*(?:\([^()]*\)[^()]*)?\)|\[[^\[\]
 _NAMED_LINK = re.compile(r"`{1,2}([^`<>]{1,200}?)\s?<[^<>]{0,300}>`__?")
 _TAG = re.compile(r"</?[a-zA-Z][^<>\n]*/?>")
 _EMPHASIS = re.compile(r"(?<!\w)[*_~]{1,3}(?=\S)|(?<=\S)[*_~]{1,3}(?!\w)|`+")
+_EMPHASIZED = re.compile(r"[*_~`]")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")
 
 
+@lru_cache(maxsize=4)  # of one sentence several things are asked, one after the other
 def plain(text: str) -> str:
     """Text without the markup inside its lines: links and images give their words, emphasis and tags go."""
     if _MARKUP.search(text):
@@ -202,7 +205,8 @@ def plain(text: str) -> str:
             text = _LINK.sub(r"\1", text)
         if "<" in text:
             text = _TAG.sub(" ", _NAMED_LINK.sub(r"\1", text))
-        text = _EMPHASIS.sub("", text)
+        if _EMPHASIZED.search(text):
+            text = _EMPHASIS.sub("", text)
         if "\\" in text:
             text = _ESCAPE.sub(r"\1", text)
     return " ".join(text.split())
