@@ -17,6 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for layer in (
         "__main__",
         "start",
+        "cutoff",
         "cli",
         "cli.audit cli.baseline cli.check cli.compare cli.configuration cli.facts cli.machine cli.rules cli.trend",
         "cli.options cli.surroundings",

@@ -126,7 +126,8 @@ def audit(
             shelf = Shelf(cache, str(Path(root).resolve()), sieve.digest)
             memory = Memory(opened.enter_context(closing(shelf)), sieve)
         report = audit_tree(tree, pack, asked, budget, memory, reading or Reading())
-    return replace(report, excluded=exclude, sources=tuple(sources))
+    consulted = tuple(sorted(memory.consulted)) if memory is not None else ()
+    return replace(report, excluded=exclude, sources=tuple(sources), consulted=consulted)
 
 
 def audit_tree(
@@ -299,7 +300,7 @@ def examine(
         sieve = EVERYTHING if whole else sieve_of(pack, len(tree.files))
         extracted, problems = workers.extract(tree.files, limit, jobs, reading.progress, sieve)
     known = memory.names if memory else Names()
-    reach = Reach(extracted, _texts(tree))
+    reach = Reach(extracted, _texts(tree, memory.consulted if memory is not None else set()))
     home = {file.placed: file.path for file in tree.files if file.placed}
     lent = relocated(reach.lend(extracted), home)
     facts = Facts(lent, known=known)
@@ -336,11 +337,15 @@ def relocated(facts: Iterable[Fact], home: Mapping[str, str]) -> list[Fact]:
     ]
 
 
-def _texts(tree: Tree) -> Callable[[str], str | None]:
-    """The text of a file by the path at which its facts stand; None for what cannot be read."""
+def _texts(tree: Tree, consulted: set[str]) -> Callable[[str], str | None]:
+    """The text of a file by the path at which its facts stand; None for what cannot be read.
+
+    The paths that are asked for are added to those consulted.
+    """
     files = {file.placed or file.path: file for file in tree.files}
 
     def text_of(path: str) -> str | None:
+        consulted.add(path)
         try:
             return decode(files[path].read())
         except (KeyError, ParseFailure):

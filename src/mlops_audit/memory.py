@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import marshal
+import zlib
 from collections.abc import Iterator, MutableMapping, Sequence
 
 from mlops_audit.budget import ENDLESS, Budget
@@ -22,7 +23,8 @@ Key = tuple[
 Extracted = tuple[list[Fact], list[Problem]]
 
 MAX_FILES = 200_000
-MAX_KEPT_BYTES = 60_000_000  # of one repository's facts in the cache
+MAX_KEPT_BYTES = 80_000_000  # of one repository's facts in the cache, spread over its parts
+PARTS = 8  # one file edited rewrites one of them
 
 
 class Memory:
@@ -37,7 +39,9 @@ class Memory:
     ) -> None:
         self.names = Names()
         self._sieve = sieve
+        self.consulted: set[str] = set()  # files whose text told more than their facts
         self._kept: MutableMapping[Key, Extracted] = {} if kept is None else kept
+        self._added = 0
 
     def extract(
         self,
@@ -84,8 +88,10 @@ class Memory:
             return None
 
     def _make_room(self) -> None:
-        if len(self._kept) >= MAX_FILES:
+        self._added += 1
+        if self._added > MAX_FILES:
             self._kept.clear()
+            self._added = 1
 
 
 def _key(file: File, blob: str) -> Key:
@@ -99,20 +105,21 @@ def blob_id(data: bytes, digits: int = 40) -> str:
 
 
 class Shelf(MutableMapping[Key, Extracted]):
-    """The facts of one repository's files as the cache keeps them; decoded one by one, when asked for.
+    """The facts of one repository's files as the cache keeps them: in parts by path, each read when a file of it is asked
+    for, and decoded one by one.
 
-    `close` puts them back when anything was added: what this run used first, then the rest while there is room.
+    `close` puts back the parts to which anything was added: what this run used first, then the rest while there is room.
     """
 
     def __init__(self, cache: Cache, repository: str, asked: bytes = b"") -> None:
         self._cache = cache
-        self._name = digest(repository.encode("utf-8", "surrogateescape"), program(), asked)
-        self._records: dict[Key, bytes] = cache.get("facts", self._name) or {}
+        self._name = (repository.encode("utf-8", "surrogateescape"), program(), asked)
+        self._parts: dict[int, dict[Key, bytes]] = {}
         self._used: dict[Key, None] = {}
-        self._added = False
+        self._added: set[int] = set()
 
     def __getitem__(self, key: Key) -> Extracted:
-        record = self._records[key]
+        record = self._part(_number(key))[key]
         self._used[key] = None
         return facts_of(marshal.loads(record))
 
@@ -121,27 +128,44 @@ class Shelf(MutableMapping[Key, Extracted]):
             record = marshal.dumps(plain_facts(*found))
         except ValueError:
             return  # a value that is no plain one stays out
-        self._records[key] = record
+        number = _number(key)
+        self._part(number)[key] = record
         self._used[key] = None
-        self._added = True
+        self._added.add(number)
 
     def __delitem__(self, key: Key) -> None:
-        del self._records[key]
+        del self._part(_number(key))[key]
 
     def __iter__(self) -> Iterator[Key]:
-        return iter(self._records)
+        return iter([key for number in range(PARTS) for key in self._part(number)])
 
     def __len__(self) -> int:
-        return len(self._records)
+        return sum(len(self._part(number)) for number in range(PARTS))
 
     def close(self) -> None:
-        if not self._added:
-            return
-        room = MAX_KEPT_BYTES
-        kept: dict[Key, bytes] = {}
-        for key in (*self._used, *reversed(self._records)):
-            record = self._records.get(key)
-            if record is not None and key not in kept and len(record) <= room:
-                kept[key] = record
-                room -= len(record)
-        self._cache.put("facts", self._name, kept)
+        used: dict[int, list[Key]] = {number: [] for number in self._added}
+        for key in self._used:
+            used.get(_number(key), []).append(key)
+        for number in self._added:
+            records, room = self._part(number), MAX_KEPT_BYTES // PARTS
+            kept: dict[Key, bytes] = {}
+            for key in (*used[number], *reversed(records)):
+                record = records.get(key)
+                if record is not None and key not in kept and len(record) <= room:
+                    kept[key] = record
+                    room -= len(record)
+            self._cache.put("facts", self._place(number), kept)
+
+    def _part(self, number: int) -> dict[Key, bytes]:
+        part = self._parts.get(number)
+        if part is None:
+            part = self._parts[number] = self._cache.get("facts", self._place(number)) or {}
+        return part
+
+    def _place(self, number: int) -> bytes:
+        return digest(*self._name, b"%d" % number)
+
+
+def _number(key: Key) -> int:
+    """The part in which a file's facts lie."""
+    return zlib.crc32(key[0].encode("utf-8", "surrogateescape")) % PARTS

@@ -18,7 +18,7 @@ TYPE_CHECKING = False  # type checkers take it for true; `typing` itself is not 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    # path, mode, left out by a sparse checkout, what it holds: the 20 bytes of a blob's id, or words for anything else
+    # path, mode, left out by a sparse checkout, what it holds: a blob's id, or words of another length for anything else
     Held = tuple[bytes, int, bool, bytes]
 
 PROGRAM = "mlops-audit"
@@ -36,20 +36,22 @@ SURROUNDINGS = (
     "LC_CTYPE",
 )
 _STAMP = attrgetter("st_ctime_ns", "st_mtime_ns", "st_ino", "st_size")  # index.stamp_of, of small numbers
+BLOB = 20  # bytes of a blob's id
 MAX_READ = 50_000_000  # of one file that git has not seen as it is
 
 
 class Question:
     """One question: `terms` tell all that it asks beside the tracked `files` and the `commit` that HEAD names.
 
-    An answer differs by the commit only in its name, so `key` does without: it tells whether there is one.
+    An answer differs by the commit only in its name, so `key` does without: `terms` tell whether there is one.
     """
 
     __slots__ = ("commit", "files", "key", "terms")
 
     def __init__(self, terms: bytes, commit: str, files: list[Held]) -> None:
-        self.terms, self.commit, self.files = terms, commit, files
-        self.key = digest(terms, b"%d" % len(commit), marshal.dumps(files, 2))
+        self.commit, self.files = commit, files
+        self.terms = digest(terms, b"%d" % len(commit))
+        self.key = digest(self.terms, marshal.dumps(files, 2))
 
 
 def question(words: Sequence[str], root: str, environment: Mapping[str, str]) -> Question | None:
@@ -60,7 +62,7 @@ def question(words: Sequence[str], root: str, environment: Mapping[str, str]) ->
         folder = os.path.join(root, ".git")
         if not _is_plain(folder):
             return None
-        config = _bytes(place) if os.path.lexists(place := os.path.join(folder, "config")) else b""
+        config = bytes_of(place) if os.path.lexists(place := os.path.join(folder, "config")) else b""
         if b"sha256" in config.lower():
             return None
         files = _files(root, os.path.join(folder, "index"))
@@ -78,7 +80,7 @@ def question(words: Sequence[str], root: str, environment: Mapping[str, str]) ->
             cache.program(),
             _data(),
             config,
-            *(digest(_bytes(place)) if os.path.lexists(place) else b"" for place in settings),
+            *(digest(bytes_of(place)) if os.path.lexists(place) else b"" for place in settings),
             *(word.encode("utf-8", "surrogateescape") for word in (*words, *look)),
         )
     except (OSError, ValueError, index.OtherIndex, index.DamagedIndex):
@@ -102,7 +104,7 @@ def _files(root: str, place: str) -> list[Held] | None:
     A file is what the index says where git saw this very file, and is read where not.
     """
     written = os.lstat(place).st_mtime_ns
-    rows = index.entries(_bytes(place), 20, written)
+    rows = index.entries(bytes_of(place), 20, written)
     top = os.fsencode(os.path.join(root, ""))
     names = [top + row[0] for row in rows]
     if not _all_folders({row[0].rpartition(b"/")[0] for row in rows}, top):
@@ -142,20 +144,20 @@ def _held(name: bytes, blob: bytes, stamp: tuple[int, ...]) -> bytes:
     except FileNotFoundError:
         return b"absent"
     if stat.S_ISREG(now.st_mode):
-        return blob if stamp and index.stamp_of(now) == stamp else _blob_of(_bytes(name))
+        return blob if stamp and index.stamp_of(now) == stamp else blob_of(bytes_of(name))
     if stat.S_ISLNK(now.st_mode):
-        return b"link " + os.readlink(name)
+        return b"a symbolic link that leads to " + os.readlink(name)
     return b"mode %o" % now.st_mode
 
 
-def _blob_of(data: bytes) -> bytes:
+def blob_of(data: bytes) -> bytes:
     """git's id of a content (memory.blob_id)."""
     from mlops_audit.hashes import sha1
 
     return sha1(b"blob %d\0" % len(data) + data).digest()
 
 
-def _bytes(place: str | bytes) -> bytes:
+def bytes_of(place: str | bytes) -> bytes:
     """The bytes of a regular file. Raises OSError for what is none, or larger than any that is read."""
     handle = opened(place)
     with os.fdopen(handle, "rb") as stream:

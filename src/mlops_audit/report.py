@@ -73,6 +73,7 @@ class Report:
     sketches: Mapping[str, Sketch] = field(default_factory=dict)  # of the files that line findings stand in
     sources: Sequence[str] = ()  # the configurations that disabled, excluded and thresholds come from
     snippets: Mapping[Site, str] = field(default_factory=dict)
+    consulted: Sequence[str] = ()  # files whose text told more than the facts that are kept of them
     schema_version: str = SCHEMA_VERSION
 
 

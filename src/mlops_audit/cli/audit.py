@@ -173,6 +173,7 @@ def audit(
         and not (config.rules or named)
         and not any(of_time(problem.reason) for problem in report.problems)
     )
+    ANSWER.report = report
     if strict and unknown:
         say(f"unknown, because files were not read: {', '.join(unknown)}")
         return BROKEN

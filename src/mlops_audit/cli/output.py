@@ -7,9 +7,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlops_audit.answer import of_commit
 from mlops_audit.cli.words import Misuse
+
+if TYPE_CHECKING:
+    from mlops_audit.report import Report
 
 PROGRAM = "mlops-audit"
 
@@ -19,12 +23,13 @@ class Answer:
     """What this process has said so far, and whether it would say the same again to the same question.
 
     Where the commit is named, `said` has a stand-in that no repository can hold: what is said of one commit is said of
-    every other one with the same files.
+    every other one with the same files. `report` is what was said last.
     """
 
     said: bytearray = field(default_factory=bytearray)
     told: list[str] = field(default_factory=list)
     lasting: bool = False
+    report: Report | None = None
     stand_in: str = field(default_factory=lambda: os.urandom(20).hex())
 
 

@@ -1,0 +1,188 @@
+"""A change that states nothing new: what was said before it still holds (the early cutoff of build systems).
+
+Judged is what files state. When the few files that changed since an answer was found out state what they stated then, on
+lines that nobody is shown, and whatever else of their text was looked at is the same, then so is the answer.
+"""
+
+from __future__ import annotations
+
+import os
+
+from mlops_audit.cache import digest
+from mlops_audit.question import BLOB, blob_of, bytes_of
+
+TYPE_CHECKING = False  # type checkers take it for true; `typing` itself is not needed here
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from mlops_audit.cache import Cache
+    from mlops_audit.facts import Site
+    from mlops_audit.memory import Extracted
+    from mlops_audit.question import Question
+    from mlops_audit.report import Report
+
+MOST = 50  # files that changed
+ENOUGH = 400  # bytes without blanks from a line on: more than make its fingerprint (formats.line_hash)
+
+Head = tuple[int, bytes]  # the length of a file's beginning, and what tells it from others
+
+
+def remember(cache: Cache, asked: Question, root: str, report: Report, told: str) -> None:
+    """Keep what the answer to a question stands on: the files as they are, and what of their text it shows."""
+    from mlops_audit.report import document_of
+    from mlops_audit.scaffold import MARKERS
+
+    blobs = {os.fsdecode(row[0]): row[3] for row in asked.files}
+    if not MARKERS.isdisjoint(blobs):
+        return  # a template: its files state what they would if they were set up
+    shown: dict[str, None] = dict.fromkeys((told, *report.consulted))
+    lines: dict[str, int] = {}
+    for text, path, line in _said(document_of(report)):
+        shown[text] = None
+        if path in blobs and path not in report.consulted:
+            lines[path] = max(line, lines.get(path, 0))
+    heads = {
+        path: _head(_text(os.path.join(root, path), blobs[path]), path, line) for path, line in lines.items()
+    }
+    cache.put("ground", asked.terms, (asked.files, asked.key, report.files, "\n".join(shown), heads))
+
+
+def holding(cache: Cache, asked: Question, root: str) -> bytes | None:
+    """The key of the question whose answer is also the one to this question; None where it takes an audit to tell."""
+    ground = cache.get("ground", asked.terms)
+    if ground is None or len(ground[0]) != len(asked.files):
+        return None
+    files, key, number, shown, heads = ground
+    changed: dict[str, tuple[bytes, bytes]] = {}
+    for old, new in zip(files, asked.files, strict=True):
+        if old == new:
+            continue
+        path = os.fsdecode(new[0])
+        plain = new[1] & 0o170000 == 0o100000 and not new[2] and len(old[3]) == len(new[3]) == BLOB
+        if old[:3] != new[:3] or not plain or path in changed or len(changed) == MOST:
+            return None
+        changed[path] = old[3], new[3]
+    cited = {path for path in changed if path in shown}
+    texts: dict[str, bytes] = {}
+    for path, (_, blob) in changed.items():
+        text = _text(os.path.join(root, path), blob)
+        if text is None or (path in cited and not _begins(text, heads.get(path))):
+            return None
+        texts[path] = text
+    return key if _state_the_same(cache, root, number, changed, texts, cited) else None
+
+
+def _state_the_same(
+    cache: Cache,
+    root: str,
+    number: int,
+    changed: Mapping[str, tuple[bytes, bytes]],
+    texts: Mapping[str, bytes],
+    cited: Collection[str],
+) -> bool:
+    """Whether files of a repository of so many state what they did; those that are cited on the very same lines."""
+    from functools import partial
+
+    from mlops_audit.asked import sieve_of
+    from mlops_audit.budget import Budget
+    from mlops_audit.ignores import MARK
+    from mlops_audit.memory import Memory, Shelf
+    from mlops_audit.shipped import shipped
+    from mlops_audit.tree import File, cap_of, zone_of
+
+    sieve = sieve_of(shipped(cache), number)
+    shelf = Shelf(cache, root, sieve.digest)
+    memory = Memory(shelf, sieve)
+    for path, (old, new) in changed.items():
+        text, zone = texts[path], zone_of(path)
+        if MARK in text or len(text) > cap_of(path):
+            return False
+        memory.extract([File(path, zone, partial(bytes, text), blob=new.hex())], Budget())
+        before, after = (shelf.get((path, "", zone.value, blob.hex())) for blob in (old, new))
+        moved = _moved(before, after) if before is not None and after is not None else None
+        if moved is None or (path in cited and any(place != other for place, other in moved.items())):
+            return False
+    shelf.close()
+    return True
+
+
+def _moved(before: Extracted, after: Extracted) -> dict[Site, Site] | None:
+    """Where each place of a file is now that states the same in the same order; None where it does not."""
+    olds, news = _stated(before), _stated(after)
+    if [what for _, what in olds] != [what for _, what in news]:
+        return None
+    moved: dict[Site, Site] = {}
+    for (old, _), (new, _) in zip(olds, news, strict=True):
+        if moved.setdefault(old, new) != new or old.cell != new.cell or (old.line > 0) != (new.line > 0):
+            return None
+    places = [moved[old] for old in sorted(moved, key=_order)]
+    return moved if places == sorted(set(places), key=_order) else None
+
+
+def _stated(found: Extracted) -> list[tuple[Site, tuple[object, ...]]]:
+    """All that a file states, and what could not be read of it, each with its place."""
+    facts, problems = found
+    return [
+        *((fact.site, (fact.kind, fact.name, fact.zone, *fact.traits.items())) for fact in facts),
+        *((problem.site, (problem.reason, problem.unread)) for problem in problems),
+    ]
+
+
+def _order(site: Site) -> tuple[int, int]:
+    return site.cell, site.line
+
+
+def _said(document: object) -> Iterator[tuple[str, str, int]]:
+    """Every text of a report's document, with the path and line that it is said of where it is a path."""
+    left = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, str):
+            yield value, "", 0
+        elif isinstance(value, dict):
+            if isinstance(path := value.get("path"), str):
+                yield path, path, value.get("line") or 0
+            left += [*value, *value.values()]
+        elif isinstance(value, list | tuple):
+            left += value
+
+
+def _head(data: bytes | None, path: str, line: int) -> Head | None:
+    """What tells a file's text up to a line from others; None where what follows could change that too."""
+    if data is None or path.lower().endswith(".ipynb") or not _is_utf8(data):
+        return None
+    if data.count(b"\r") != data.count(b"\r\n"):
+        return None
+    start = 0
+    for _ in range(1, line):
+        start = data.find(b"\n", start) + 1
+        if not start:
+            return None
+    end = start
+    while end == start or len(data[start:end].translate(None, b" \t\r\n")) < ENOUGH:
+        end = data.find(b"\n", end) + 1
+        if not end:
+            return None
+    return end, digest(data[:end])
+
+
+def _begins(text: bytes, head: Head | None) -> bool:
+    """Whether a text begins as a file did when its head was taken, and is of the same encoding."""
+    return head is not None and digest(text[: head[0]]) == head[1] and _is_utf8(text)
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _text(place: str, blob: bytes) -> bytes | None:
+    """The content of a file, None where it is no longer the one of that id."""
+    try:
+        data = bytes_of(place)
+    except OSError:
+        return None
+    return data if blob_of(data) == blob else None
