@@ -41,8 +41,9 @@ def sources() -> list[Path]:
 
 
 def declared() -> set[str]:
-    """The modules of the declared dependencies."""
-    names = [re.sub(r"[-_.]+", "-", Requirement(text).name).lower() for text in PROJECT["dependencies"]]
+    """The modules of the declared dependencies, and of those that make it fast."""
+    asked = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["fast"]]
+    names = [re.sub(r"[-_.]+", "-", Requirement(text).name).lower() for text in asked]
     return {MODULES.get(name, name.replace("-", "_")) for name in names}
 
 

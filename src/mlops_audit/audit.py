@@ -363,7 +363,9 @@ def _absent_name(fact: Fact) -> Problem:
 
 def _absent_module(fact: Fact) -> Problem:
     module = next(iter(values(fact.traits.get("module"))), fact.name)
-    lacks = "nothing installs where it runs" if module.partition(".")[0] in ASKED_FOR else "the repository lacks"
+    lacks = (
+        "nothing installs where it runs" if module.partition(".")[0] in ASKED_FOR else "the repository lacks"
+    )
     return Problem(fact.site, f"imports {module}, which {lacks}: code that fails is partial at best")
 
 
