@@ -264,7 +264,7 @@ def hooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     left_out = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for folder in ("src", "rules", "reports"):
         shutil.copytree(CHECKOUT / folder, root / folder, ignore=left_out)
-    for name in ("pyproject.toml", "README.md", "LICENSE", ".pre-commit-hooks.yaml"):
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE", ".pre-commit-hooks.yaml"):
         shutil.copy(CHECKOUT / name, root / name)
     return repository(root, {})
 
