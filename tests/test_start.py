@@ -16,6 +16,7 @@ import pytest
 import mlops_audit
 from mlops_audit.answer import of_commit
 from mlops_audit.audit import audit
+from mlops_audit.cache import NOTHING_KEPT, Cache
 from mlops_audit.question import Question, question
 from mlops_audit.report import FORMATS, NAMING_THE_COMMIT, render
 from mlops_audit.start import audited
@@ -58,17 +59,21 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
-def asked(root: Path) -> Question | None:
+def asked(root: Path, cache: Cache = NOTHING_KEPT) -> Question | None:
     return question(
         ["audit", str(root)],
         os.path.realpath(root),
         {"HOME": str(root.parent), "XDG_CONFIG_HOME": str(root.parent)},
+        cache,
     )
 
 
 def key(root: Path) -> bytes:
-    found = asked(root)
+    """The key of a question, whether or not the index was read before."""
+    found, again = asked(root), asked(root, Cache(str(root.parent / "cache")))
     assert found is not None
+    assert again is not None
+    assert (found.key, found.files) == (again.key, again.files)
     return found.key
 
 
@@ -138,9 +143,12 @@ def test_what_no_audit_sees_but_the_name_of_the_commit_makes_no_other_question(
 
 @pytest.mark.parametrize("folder", ["src", ".git"])
 def test_a_folder_that_is_a_link_takes_a_closer_look(project: Path, folder: str) -> None:
+    cache = Cache(str(project.parent / "cache"))
+    assert asked(project, cache) is not None
     (project / folder).rename(project.parent / "elsewhere")
     (project / folder).symlink_to(project.parent / "elsewhere")
     assert asked(project) is None
+    assert asked(project, cache) is None
 
 
 @pytest.mark.parametrize(

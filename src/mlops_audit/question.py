@@ -11,12 +11,14 @@ import stat
 import sys
 from operator import attrgetter
 
-from mlops_audit import cache, head, index
-from mlops_audit.cache import digest, opened
+from mlops_audit import head, index
+from mlops_audit.cache import NOTHING_KEPT, digest, opened, program
 
 TYPE_CHECKING = False  # type checkers take it for true; `typing` itself is not needed here
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from mlops_audit.cache import Cache
 
     # path, mode, left out by a sparse checkout, what it holds: a blob's id, or words of another length for anything else
     Held = tuple[bytes, int, bool, bytes]
@@ -46,15 +48,21 @@ class Question:
     An answer differs by the commit only in its name, so `key` does without: `terms` tell whether there is one.
     """
 
-    __slots__ = ("commit", "files", "key", "terms")
+    __slots__ = ("_told", "commit", "key", "terms")
 
-    def __init__(self, terms: bytes, commit: str, files: list[Held]) -> None:
-        self.commit, self.files = commit, files
+    def __init__(self, terms: bytes, commit: str, told: bytes) -> None:
+        self.commit, self._told = commit, told
         self.terms = digest(terms, b"%d" % len(commit))
-        self.key = digest(self.terms, marshal.dumps(files, 2))
+        self.key = digest(self.terms, told)
+
+    @property
+    def files(self) -> list[Held]:
+        return marshal.loads(self._told)  # type: ignore[no-any-return]
 
 
-def question(words: Sequence[str], root: str, environment: Mapping[str, str]) -> Question | None:
+def question(
+    words: Sequence[str], root: str, environment: Mapping[str, str], cache: Cache = NOTHING_KEPT
+) -> Question | None:
     """The question that some words ask of the work tree at `root`; None where that takes a closer look."""
     try:
         if "0".encode(sys.stdout.encoding) != b"0":
@@ -65,8 +73,8 @@ def question(words: Sequence[str], root: str, environment: Mapping[str, str]) ->
         config = bytes_of(place) if os.path.lexists(place := os.path.join(folder, "config")) else b""
         if b"sha256" in config.lower():
             return None
-        files = _files(root, os.path.join(folder, "index"))
-        if files is None:
+        told = _told(root, os.path.join(folder, "index"), cache)
+        if not told:
             return None
         home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
         settings = [
@@ -77,7 +85,7 @@ def question(words: Sequence[str], root: str, environment: Mapping[str, str]) ->
         size = tuple(os.get_terminal_size()) if sys.stdout.isatty() else ()
         look += [str(sys.stdout.isatty()), str(sys.stdout.encoding), str(size), _day(), root]
         terms = digest(
-            cache.program(),
+            program(),
             _data(),
             config,
             *(digest(bytes_of(place)) if os.path.lexists(place) else b"" for place in settings),
@@ -85,7 +93,7 @@ def question(words: Sequence[str], root: str, environment: Mapping[str, str]) ->
         )
     except (OSError, ValueError, index.OtherIndex, index.DamagedIndex):
         return None
-    return Question(terms, head.commit(folder, folder), files)
+    return Question(terms, head.commit(folder, folder), told)
 
 
 def _is_plain(folder: str) -> bool:
@@ -98,42 +106,63 @@ def _is_plain(folder: str) -> bool:
     )
 
 
-def _files(root: str, place: str) -> list[Held] | None:
-    """Every path of an index with what an audit could read there; None where a folder is not in its place.
+def _told(root: str, place: str, cache: Cache) -> bytes:
+    """Every path of an index with what an audit could read there, as marshal writes it; b"" where a folder is not in its place.
 
     A file is what the index says where git saw this very file, and is read where not.
     """
-    written = os.lstat(place).st_mtime_ns
-    rows = index.entries(bytes_of(place), 20, written)
+    written, data = os.lstat(place).st_mtime_ns, bytes_of(place)
     top = os.fsencode(os.path.join(root, ""))
-    names = [top + row[0] for row in rows]
-    if not _all_folders({row[0].rpartition(b"/")[0] for row in rows}, top):
-        return None
-    stamps: Sequence[tuple[int, ...]]
+    state = digest(b"%d" % written, data)
+    known = cache.get("index", digest(top))
+    if known is None or known[0] != state:
+        known = state, *_indexed(data, written, top)
+        cache.put("index", digest(top), known)
+    _, names, folders, stamps, told = known
+    if not _all_folders(folders.split(b"\0")):
+        return b""
+    paths = names.split(b"\0") if names else []
+    now: list[tuple[int, ...]]
     try:
-        stamps = list(map(_STAMP, map(os.lstat, names)))
+        now = list(map(_STAMP, map(os.lstat, paths)))
     except FileNotFoundError:
-        stamps = ((),) * len(names)  # each is looked at by itself
-    return [
-        (path, mode, left_out, blob)
-        if stamp == now and stamp and mode & 0o170000 == 0o100000
-        else (path, mode, left_out, _held(name, blob, stamp))
-        for (path, mode, blob, left_out, stamp), now, name in zip(rows, stamps, names, strict=True)
+        now = [()] * len(paths)  # each is looked at by itself
+    if marshal.dumps(now, 2) == stamps:
+        return told  # type: ignore[no-any-return]
+    rows: list[Held] = marshal.loads(told)
+    seen = zip(rows, paths, marshal.loads(stamps), now, strict=True)
+    held = [
+        row if stamp and stamp == is_now else (*row[:3], _held(name, row[3], stamp))
+        for row, name, stamp, is_now in seen
     ]
+    return marshal.dumps(held, 2)
 
 
-def _all_folders(places: Iterable[bytes], top: bytes) -> bool:
-    """Whether some folders below the root, and all above them, are folders themselves or absent."""
-    real = {b""}
+def _indexed(data: bytes, written: int, top: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    """What an index says: where its files lie, the folders that hold them and all above, the stamps of files, and what they
+    hold when each has its stamp."""
+    rows = index.entries(data, BLOB, written)
+    folders, real = {row[0].rpartition(b"/")[0] for row in rows}, {b""}
+    for folder in folders:
+        while folder not in real:
+            real.add(folder)
+            folder = folder.rpartition(b"/")[0]
+    return (
+        b"\0".join([top + row[0] for row in rows]),
+        b"\0".join([top + folder for folder in real]),
+        marshal.dumps([stamp if mode & 0o170000 == 0o100000 else () for _, mode, _, _, stamp in rows], 2),
+        marshal.dumps([(path, mode, left_out, blob) for path, mode, blob, left_out, _ in rows], 2),
+    )
+
+
+def _all_folders(places: Iterable[bytes]) -> bool:
+    """Whether some places are folders themselves or absent."""
     for place in places:
-        while place not in real:
-            try:
-                if not stat.S_ISDIR(os.lstat(top + place).st_mode):
-                    return False
-            except FileNotFoundError:
-                pass
-            real.add(place)
-            place = place.rpartition(b"/")[0]
+        try:
+            if not stat.S_ISDIR(os.lstat(place).st_mode):
+                return False
+        except FileNotFoundError:
+            pass
     return True
 
 

@@ -6,6 +6,7 @@ here. Imports next to nothing, so that an unchanged repository is told in the ti
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -26,6 +27,7 @@ FLAGS = frozenset(
 
 def main() -> int:
     """Run the program and give its exit code, see cli.main."""
+    gc.disable()  # one answer and the process ends; what reads many files sweeps by itself (extract.uncollected)
     words = sys.argv[1:]
     if words == ["--version"]:
         sys.stdout.write(f"{PROGRAM} {__version__}\n")
@@ -41,7 +43,7 @@ def main() -> int:
     if not folder or os.path.realpath(folder).startswith(os.path.join(root, "")):
         return _ask(words)
     cache = Cache(folder)
-    asked = question(words, root, os.environ)
+    asked = question(words, root, os.environ, cache)
     if asked is None:
         return _ask(words)
     answer = cache.get("report", asked.key)
@@ -62,7 +64,7 @@ def main() -> int:
 
     code = cli.run(words)
     if cli.ANSWER.lasting and cli.ANSWER.report is not None:
-        now = question(words, root, os.environ)
+        now = question(words, root, os.environ, cache)
         if now is not None and now.key == asked.key:
             told = "".join(cli.ANSWER.told)
             cache.put("report", asked.key, (bytes(cli.ANSWER.said), cli.ANSWER.stand_in, told, code))
