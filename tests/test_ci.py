@@ -17,7 +17,7 @@ from test_trend import TRAIN, History
 from mlops_audit import parse
 from mlops_audit.extract import github, gitlab
 from mlops_audit.facts import Kind
-from mlops_audit.parse import Node
+from mlops_audit.parse.nodes import Node
 
 ROOT = Path(__file__).parents[1]
 (ACTION,) = parse.yaml((ROOT / "action.yml").read_bytes())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mlops_audit.extract import compose, containers, serving
 from mlops_audit.facts import Fact, Kind
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse.nodes import ParseFailure
 
 
 def dockerfile(text: str, path: str = "Dockerfile") -> list[Fact]:

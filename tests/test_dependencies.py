@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mlops_audit import packages
 from mlops_audit.extract import EXTRACTORS, dependencies, ecosystems, lockfiles
 from mlops_audit.facts import Fact, Kind, matcher
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse.nodes import ParseFailure
 
 READERS = {"dependencies": dependencies, "lockfiles": lockfiles, "ecosystems": ecosystems}
 

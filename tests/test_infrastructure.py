@@ -26,7 +26,7 @@ from mlops_audit.extract import (
     terraform,
 )
 from mlops_audit.facts import Fact, Kind, matcher
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse.nodes import ParseFailure
 
 
 def read(extractor: ModuleType, path: str, text: str) -> list[Fact]:

@@ -13,7 +13,7 @@ from mlops_audit.code.construct_types import declared_type
 from mlops_audit.extract import kinds_of
 from mlops_audit.extract.javascript import extract
 from mlops_audit.facts import Fact, Kind
-from mlops_audit.parse import NotRead, ParseFailure
+from mlops_audit.parse.nodes import NotRead, ParseFailure
 from mlops_audit.tree import Tree
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mlops_audit.extract import notebook
 from mlops_audit.facts import Fact, Kind
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse.nodes import ParseFailure
 
 PYTHON = {"kernelspec": {"language": "python", "name": "python3"}}
 

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 import mlops_audit
-from mlops_audit.parse import GRAMMARS
+from mlops_audit.parse.grammars import GRAMMARS
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 PROJECT = tomli.loads((CHECKOUT / "pyproject.toml").read_text())["project"]

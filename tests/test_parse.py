@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from mlops_audit import parse
-from mlops_audit.parse import Node, ParseFailure
+from mlops_audit.parse import yaml_events
+from mlops_audit.parse.nodes import MAX_BYTES, Node, ParseFailure, decode
 
 
 def one(text: str) -> Node:
@@ -29,7 +30,7 @@ def pure_yaml(data: bytes, monkeypatch: pytest.MonkeyPatch) -> list[Node]:
     """The same file through the fallback for platforms without the C parser."""
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "_ruamel_yaml", None)
-        return parse.yaml.__wrapped__(data)  # type: ignore[attr-defined,no-any-return]
+        return yaml_events.documents.__wrapped__(data)  # type: ignore[attr-defined,no-any-return]
 
 
 # ------------------------------------------------------------------------------------------------------ YAML
@@ -360,7 +361,7 @@ def test_any_bytes_give_nodes_or_a_parse_failure(name: str, data: bytes) -> None
     except ParseFailure as failure:
         result = Node(failure.reason, failure.line)
         assert result.text
-    lines = parse.decode(data).count("\n") + 1
+    lines = decode(data).count("\n") + 1
     for node in result if isinstance(result, list) else [result]:
         for path, leaf in node.leaves():
             assert 0 <= leaf.line <= lines + 1
@@ -380,4 +381,4 @@ def test_long_runs_of_one_character_are_read_quickly(name: str) -> None:
 def test_what_is_larger_than_the_cap_is_refused() -> None:
     for reader in (parse.yaml, parse.json_document, parse.toml, parse.ini):
         with pytest.raises(ParseFailure, match="larger"):
-            reader(b" " * (parse.MAX_BYTES + 1))
+            reader(b" " * (MAX_BYTES + 1))

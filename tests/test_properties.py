@@ -22,6 +22,7 @@ from mlops_audit.audit import NothingToAudit, audit_tree, rule_pack
 from mlops_audit.catalogue import data_folder
 from mlops_audit.extract import EXTRACTORS, GIVES, extract_file
 from mlops_audit.facts import Kind
+from mlops_audit.parse.nodes import ParseFailure
 from mlops_audit.redact import redacted
 from mlops_audit.tree import Tree
 
@@ -53,7 +54,7 @@ EASY = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCh
 def test_a_loader_gives_nodes_or_its_own_failure(loader: Callable[[bytes], object], data: bytes) -> None:
     try:
         loader(data)
-    except parse.ParseFailure as failure:
+    except ParseFailure as failure:
         assert re.fullmatch(r"[^\n]+", failure.reason)  # noqa: PT017
 
 
@@ -109,7 +110,7 @@ def _kinds(module: str, path: str, data: bytes) -> set[Kind]:
         return set()
     try:
         return {fact.kind for fact in import_module(f"mlops_audit.extract.{module}").extract(path, data)}
-    except parse.ParseFailure:
+    except ParseFailure:
         return set()
 
 

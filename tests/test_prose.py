@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mlops_audit.extract.prose import extract
 from mlops_audit.facts import Fact, Kind
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse.nodes import ParseFailure
 
 
 def headings(text: str, path: str = "MODEL_CARD.md") -> dict[str, Fact]:

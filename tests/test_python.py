@@ -13,7 +13,7 @@ import pytest
 from mlops_audit import code
 from mlops_audit.extract import extract_file, python
 from mlops_audit.facts import Fact, Kind, Zone, values
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse.nodes import ParseFailure
 from mlops_audit.tree import File, Tree
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mlops_audit.extract import r
 from mlops_audit.facts import Fact, Kind
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse.nodes import ParseFailure
 
 
 def facts(text: str, path: str = "R/train.R") -> list[Fact]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops_audit.extract.settings import extract
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse.nodes import ParseFailure
 
 
 def read(path: str, text: str | bytes) -> list[tuple[str, str, int]]:

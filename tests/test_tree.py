@@ -10,7 +10,7 @@ import pytest
 
 from mlops_audit.audit import examine
 from mlops_audit.facts import Zone
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse.nodes import ParseFailure
 from mlops_audit.repository import Repository, RepositoryError
 from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree, zone_of, zones_of

@@ -24,7 +24,7 @@ from mlops_audit.ignores import Ignores, ignores_in
 from mlops_audit.judge import Evidence, Finding, judge_projects, kinds_of, unsupported_claims
 from mlops_audit.memory import Memory, Shelf
 from mlops_audit.names import Names
-from mlops_audit.parse import ParseFailure, decode
+from mlops_audit.parse.nodes import ParseFailure, decode
 from mlops_audit.projects import Projects, chosen, part, split
 from mlops_audit.reach import Reach
 from mlops_audit.reach.bodies import Bodies

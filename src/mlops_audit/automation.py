@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mlops_audit import shell
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import Node
+from mlops_audit.parse.nodes import Node
 
 Traits = Mapping[str, TraitValue]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from mlops_audit import parse
+from mlops_audit.parse.nodes import Node
 
 VerdictName = Literal["pass", "partial", "missing", "na"]
 
@@ -111,14 +112,14 @@ def _read() -> Catalogue:
             int(level.at("level")),
             level.at("title"),
             level.at("meaning"),
-            tuple(_gate(gate) for gate in (level.get("gates") or parse.Node([], 0)).list),
+            tuple(_gate(gate) for gate in (level.get("gates") or Node([], 0)).list),
         )
         for level in (root.get("maturity") or root).list
     )
     return Catalogue(pillars, levels)
 
 
-def _gate(node: parse.Node) -> Gate:
+def _gate(node: Node) -> Gate:
     needs: Literal["all", "any"] = "all" if node.get("all") else "any"
     aspects = node.get(needs)
     return Gate(

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mlops_audit.facts import Fact, Facts, Kind, Site, Zone
 from mlops_audit.judge import answers
-from mlops_audit.parse import ParseFailure, decode
+from mlops_audit.parse.nodes import ParseFailure, decode
 from mlops_audit.rules import Pack, Signal
 from mlops_audit.tree import File
 

@@ -12,7 +12,7 @@ from mlops_audit.extract import Sieve, readable
 from mlops_audit.facts import Fact, Problem
 from mlops_audit.hashes import sha1, sha256
 from mlops_audit.names import Names
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse.nodes import ParseFailure
 from mlops_audit.records import facts_of, plain_facts
 from mlops_audit.tree import File
 from mlops_audit.workers import Progress, extracted

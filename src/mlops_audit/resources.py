@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import Node
+from mlops_audit.parse.nodes import Node
 from mlops_audit.shell import Command
 
 MAX_STEPS = (

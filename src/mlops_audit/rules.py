@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from mlops_audit import parse
 from mlops_audit.facts import Kind, Zone
+from mlops_audit.parse.nodes import Node, ParseFailure
 
 PROFILES = "profiles"  # the folder of weights and thresholds, which are no rules
 VERDICTS = ("pass", "partial", "missing", "na")
@@ -157,11 +158,11 @@ class _Reader:
     def fault(self, line: int, what: str) -> None:
         self.faults.append(f"{self.file}:{line}: {what}")
 
-    def document(self, path: Path) -> parse.Node | None:
+    def document(self, path: Path) -> Node | None:
         self.file = path.as_posix()
         try:
             documents = parse.yaml(path.read_bytes())
-        except parse.ParseFailure as failure:
+        except ParseFailure as failure:
             self.fault(failure.line or 1, failure.reason)
             return None
         if len(documents) != 1 or not isinstance(documents[0].value, dict):
@@ -169,7 +170,7 @@ class _Reader:
             return None
         return documents[0]
 
-    def known(self, node: parse.Node, allowed: Iterable[str], what: str) -> None:
+    def known(self, node: Node, allowed: Iterable[str], what: str) -> None:
         names = list(allowed)
         for key, _ in node.items:
             if key not in names:
@@ -177,7 +178,7 @@ class _Reader:
                 hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(names)}"
                 self.fault(node.line_of(key), f"unknown {what} {key!r}{hint}")
 
-    def words(self, node: parse.Node | None, vocabulary: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    def words(self, node: Node | None, vocabulary: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
         """A list of patterns with `$name` (or `!$name`) replaced by the vocabulary's words."""
         found: list[str] = []
         for item in node.list if node else []:
@@ -226,7 +227,7 @@ class _Reader:
                 self.fault(1, f"the key {key!r} is absent")
         if (effort := root.at("effort")) and effort not in EFFORTS:
             self.fault(root.line_of("effort"), f"unknown effort {effort!r}; known: {', '.join(EFFORTS)}")
-        risk = root.get("risk") or parse.Node({}, 1)
+        risk = root.get("risk") or Node({}, 1)
         self.known(risk, RISK_KEYS, "key of the risk")
         signals = self.signals(root.get("signals"), vocabulary)
         references = root.get("references")
@@ -246,9 +247,7 @@ class _Reader:
             claims=self.words(root.get("claims"), vocabulary),
         )
 
-    def signals(
-        self, node: parse.Node | None, vocabulary: Mapping[str, tuple[str, ...]]
-    ) -> dict[str, Signal]:
+    def signals(self, node: Node | None, vocabulary: Mapping[str, tuple[str, ...]]) -> dict[str, Signal]:
         signals = {}
         kinds = [kind.value for kind in Kind]
         for name, body in node.items if node else []:
@@ -259,7 +258,7 @@ class _Reader:
                     body.line, f"the signal {name!r} asks for exactly one kind of fact, not {len(asked)}"
                 )
                 continue
-            where = body.get("where") or parse.Node({}, body.line)
+            where = body.get("where") or Node({}, body.line)
             zones = {Zone.SOURCE, Zone.NOTEBOOK}
             if (places := body.get("in")) is not None:
                 zones = set()
@@ -280,7 +279,7 @@ class _Reader:
             )
         return signals
 
-    def clauses(self, node: parse.Node, key: str, signals: Mapping[str, Signal]) -> tuple[Clause, ...]:
+    def clauses(self, node: Node, key: str, signals: Mapping[str, Signal]) -> tuple[Clause, ...]:
         found = []
         body = node.get(key)
         for item in body.list if body else []:
@@ -309,7 +308,7 @@ class _Reader:
             found.append(Clause(named["all"], named["any"], named["none"], int(at_least), same))
         return tuple(found)
 
-    def examples(self, node: parse.Node | None) -> tuple[Example, ...]:
+    def examples(self, node: Node | None) -> tuple[Example, ...]:
         found = []
         for item in node.list if node else []:
             self.known(item, ("verdict", "title", "files"), "key of an example")

@@ -6,9 +6,9 @@ import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from mlops_audit import shell
+from mlops_audit import parse, shell
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import Node, json_document, yaml
+from mlops_audit.parse.nodes import Node
 from mlops_audit.resources import image
 
 NO_SCHEDULE = frozenset({"", "none", "null", "~", "@once", "once", "manual", "off", "disabled", "false", "{}", "[]", "()",
@@ -26,9 +26,9 @@ def marked(
     `lines` are the beginnings of lines, with the end of the line before; `words` stand anywhere in YAML.
     """
     if path.lower().endswith(".json"):
-        return [json_document(data)] if in_json.search(data) else []
+        return [parse.json_document(data)] if in_json.search(data) else []
     if any(word in data for word in words) or lines.search(b"\n" + data):
-        return yaml(data)
+        return parse.yaml(data)
     return []
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from mlops_audit.facts import Problem, Site, Zone
 from mlops_audit.globs import globs
 from mlops_audit.index import MAX_ENTRIES, stamp_of
-from mlops_audit.parse import NotRead, ParseFailure
+from mlops_audit.parse.nodes import NotRead, ParseFailure
 from mlops_audit.repository import (
     LINK_MODE,
     MAX_PATH_BYTES,

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from mlops_audit.budget import ENDLESS, Budget
 from mlops_audit.extract import Sieve, extract_file, readable, skipped, uncollected
 from mlops_audit.facts import Fact, Problem, Site
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse.nodes import ParseFailure
 from mlops_audit.records import facts_of, plain_facts
 from mlops_audit.tree import File
 

@@ -20,7 +20,7 @@ from mlops_audit.changes.identity import Sketch, against, renames, sketch
 from mlops_audit.facts import Fact, Facts
 from mlops_audit.judge import Evidence, answers
 from mlops_audit.memory import Memory, Shelf
-from mlops_audit.parse import ParseFailure, decode
+from mlops_audit.parse.nodes import ParseFailure, decode
 from mlops_audit.report import Report, document_of, piece_of
 from mlops_audit.repository import Repository, RepositoryError
 from mlops_audit.rules import Pack

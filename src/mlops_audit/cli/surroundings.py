@@ -67,7 +67,7 @@ def configured(
 def reading(path: Path, rev: str | None) -> Iterator[Callable[[str], bytes | None]]:
     """How files of the repository are read, from the work tree or a commit; no link is followed out of it."""
     from mlops_audit.config import ConfigError
-    from mlops_audit.parse import ParseFailure
+    from mlops_audit.parse.nodes import ParseFailure
     from mlops_audit.repository import read_regular
     from mlops_audit.tree import Tree
 

@@ -11,7 +11,7 @@ from mlops_audit.code.text import Text, is_python_2, quiet, repaired, text_of, t
 from mlops_audit.code.values import Based, Called, Code, Compared, Defined, Imported, Ran, Said, Valued
 from mlops_audit.code.walk import Walk
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import NotRead, ParseFailure
+from mlops_audit.parse.nodes import NotRead, ParseFailure
 
 
 def read(path: str, data: bytes) -> Code:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mlops_audit.code.values import Called, Imported
 from mlops_audit.facts import TraitValue
-from mlops_audit.parse import NotRead, syntax_tree
+from mlops_audit.parse.grammars import syntax_tree
+from mlops_audit.parse.nodes import NotRead
 
 if TYPE_CHECKING:
     import tree_sitter

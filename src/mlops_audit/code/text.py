@@ -13,7 +13,7 @@ from itertools import accumulate, islice
 from typing import Any
 
 from mlops_audit.code.newer import in_older_words
-from mlops_audit.parse import NotRead, ParseFailure, decode
+from mlops_audit.parse.nodes import NotRead, ParseFailure, decode
 
 MAX_BYTES = 1_000_000
 MAX_WORDS = 200_000  # names, numbers and signs: a megabyte of `x=1` makes a tree of 600 MB, one of prose a tenth of it

@@ -12,6 +12,7 @@ from mlops_audit.config.reader import PROFILES, Reader
 from mlops_audit.config.settings import Config, ConfigError
 from mlops_audit.config.words import near, score_of
 from mlops_audit.facts import Site
+from mlops_audit.parse.nodes import Node
 
 __all__ = [
     "KEYS", "OWN_FILE", "PROFILES", "SHARED_FILE", "USER_KEYS", "Config", "ConfigError", "near", "of_preset",
@@ -59,7 +60,7 @@ def of_user(path: Path) -> Config:
 def of_preset(reference: str) -> Config:
     """What the user extends: a file, or `package:NAME/FILE.toml` of an installed package. Raises ConfigError."""
     reader = Reader("--extends", USER_KEYS, Path())
-    below = below_of(reader, parse.Node(reference, 1, quoted=True), None, ())
+    below = below_of(reader, Node(reference, 1, quoted=True), None, ())
     if reader.faults:
         raise ConfigError(reader.faults)
     return _named(below, reference if reference.startswith(presets.PREFIX) else Path(reference).name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from mlops_audit import parse
 from mlops_audit.config import presets
 from mlops_audit.config.reader import Reader
 from mlops_audit.config.settings import Config, ConfigError
+from mlops_audit.parse.nodes import Node
 
 SHARED_FILE = "pyproject.toml"
 SECTION = ("tool", "mlops-audit")
@@ -31,7 +31,7 @@ def extended(
     return reader.config(node).over(below)
 
 
-def below_of(reader: Reader, item: parse.Node, read: Read | None, trail: tuple[str, ...]) -> Config:
+def below_of(reader: Reader, item: Node, read: Read | None, trail: tuple[str, ...]) -> Config:
     """The configuration that an entry of `extends` names; an empty one, and a fault, where there is none."""
     what = item.text if isinstance(item.value, str) else ""
     if not item.quoted or not what:

@@ -9,6 +9,7 @@ from mlops_audit import catalogue, parse
 from mlops_audit.config.settings import Config, ConfigError
 from mlops_audit.config.waiver_tables import waivers_in
 from mlops_audit.config.words import near, score_of, with_contents
+from mlops_audit.parse.nodes import Node, ParseFailure
 from mlops_audit.score import SEVERITIES
 from mlops_audit.waivers import SCORED
 
@@ -27,18 +28,18 @@ class Reader:
     def fault(self, line: int, what: str) -> None:
         self.faults.append(f"{self.file}:{max(line, 1)}: {what}")
 
-    def table(self, data: bytes, section: tuple[str, ...]) -> parse.Node | None:
+    def table(self, data: bytes, section: tuple[str, ...]) -> Node | None:
         """The table of the configuration in a file, None where the file has none."""
         try:
             root = parse.toml(data)
-        except parse.ParseFailure as failure:
+        except ParseFailure as failure:
             raise ConfigError([f"{self.file}:{failure.line or 1}: {failure.reason}"]) from failure
         node = root.get(*section) if section else root
         if node is not None and not isinstance(node.value, dict):
             raise ConfigError([f"{self.file}:{node.line}: [{'.'.join(section)}] is a table"])
         return node
 
-    def config(self, node: parse.Node) -> Config:
+    def config(self, node: Node) -> Config:
         """The configuration that a table says by itself, without what it extends."""
         for key, value in node.items:
             if key == "rules" and key not in self.keys:
@@ -74,7 +75,7 @@ class Reader:
             )
         return config
 
-    def maturity(self, node: parse.Node | None) -> int | None:
+    def maturity(self, node: Node | None) -> int | None:
         if node is None:
             return None
         top = len(catalogue.load().levels) - 1
@@ -85,7 +86,7 @@ class Reader:
             return None
         return int(node.text)
 
-    def scores(self, node: parse.Node | None) -> dict[str, float]:
+    def scores(self, node: Node | None) -> dict[str, float]:
         """A number for the total, or a table of numbers for pillars and the total."""
         if node is None:
             return {}
@@ -101,7 +102,7 @@ class Reader:
                 found[pillar] = least
         return found
 
-    def word(self, node: parse.Node | None, key: str, known: tuple[str, ...]) -> str:
+    def word(self, node: Node | None, key: str, known: tuple[str, ...]) -> str:
         if node is None:
             return ""
         if node.text not in known:
@@ -109,7 +110,7 @@ class Reader:
             return ""
         return node.text
 
-    def switch(self, node: parse.Node | None, key: str) -> bool | None:
+    def switch(self, node: Node | None, key: str) -> bool | None:
         if node is None:
             return None
         if node.quoted or node.text not in ("true", "false"):
@@ -117,7 +118,7 @@ class Reader:
             return None
         return node.text == "true"
 
-    def file_name(self, node: parse.Node | None) -> str:
+    def file_name(self, node: Node | None) -> str:
         if node is None:
             return ""
         parts = PurePosixPath(node.text).parts
@@ -126,7 +127,7 @@ class Reader:
             return ""
         return node.text
 
-    def weights(self, node: parse.Node | None) -> dict[str, int]:
+    def weights(self, node: Node | None) -> dict[str, int]:
         if node is None:
             return {}
         if not isinstance(node.value, dict):
@@ -144,7 +145,7 @@ class Reader:
                 found[aspect] = int(value.text)
         return found
 
-    def disable(self, node: parse.Node | None) -> dict[str, str]:
+    def disable(self, node: Node | None) -> dict[str, str]:
         if node is None:
             return {}
         if not isinstance(node.value, dict):
@@ -160,7 +161,7 @@ class Reader:
                 )
         return {aspect: " ".join(reason.text.split()) for aspect, reason in node.items}
 
-    def sources(self, node: parse.Node) -> Iterable[tuple[str, str]]:
+    def sources(self, node: Node) -> Iterable[tuple[str, str]]:
         """Where each value is said: by key, and for tables and lists also by entry."""
         for key, value in node.items:
             yield key, f"{self.file}:{node.line_of(key)}"
@@ -172,7 +173,7 @@ class Reader:
                 texts = (item for item in value.list if isinstance(item.value, str))
                 yield from ((f"{key}.{item.text}", f"{self.file}:{item.line}") for item in texts)
 
-    def texts(self, node: parse.Node, key: str) -> list[str]:
+    def texts(self, node: Node, key: str) -> list[str]:
         found = node.get(key)
         if found is None or not isinstance(found.value, list) or key not in self.keys:
             return []

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Protocol
 
-from mlops_audit import catalogue, parse
+from mlops_audit import catalogue
 from mlops_audit.config.words import near, with_contents
 from mlops_audit.facts import Site
+from mlops_audit.parse.nodes import Node
 from mlops_audit.waivers import Waiver
 
 KEYS = ("aspect", "path", "reason", "owner", "expires", "approved-by")
@@ -23,7 +24,7 @@ class Faults(Protocol):
     def fault(self, line: int, what: str) -> None: ...
 
 
-def waivers_in(reader: Faults, node: parse.Node | None) -> Iterable[Waiver]:
+def waivers_in(reader: Faults, node: Node | None) -> Iterable[Waiver]:
     """The waivers of `[[waivers]]`."""
     if node is None:
         return
@@ -37,7 +38,7 @@ def waivers_in(reader: Faults, node: parse.Node | None) -> Iterable[Waiver]:
             yield waiver
 
 
-def _waiver(reader: Faults, node: parse.Node) -> Waiver:
+def _waiver(reader: Faults, node: Node) -> Waiver:
     """A waiver: it has an aspect, a reason, an owner and a day on which it ends."""
     known = [aspect.id for aspect in catalogue.load().aspects]
     for key, value in node.items:

@@ -9,7 +9,7 @@ from importlib import import_module
 
 from mlops_audit.budget import ENDLESS, FILE_SECONDS, Budget, OutOfTime
 from mlops_audit.facts import Fact, Kind, Problem, Site, Zone, matcher
-from mlops_audit.parse import NotRead, ParseFailure
+from mlops_audit.parse.nodes import NotRead, ParseFailure
 from mlops_audit.tree import File
 
 Extractor = Callable[[str, bytes], Iterable[Fact]]

@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from mlops_audit import parse
 from mlops_audit.facts import Fact, Site, TraitValue
-from mlops_audit.parse import Node, ParseFailure, json_document, syntax_tree, yaml
+from mlops_audit.parse.grammars import syntax_tree
+from mlops_audit.parse.nodes import Node, ParseFailure
 from mlops_audit.resources import MAX_TEXT, attributes, beside, collapse, image, resource
 
 if TYPE_CHECKING:
@@ -26,14 +28,14 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
         return _bicep(path, data)
     if lower.endswith(".json"):
         if b"deploymentTemplate.json" in data:
-            return list(_arm(path, json_document(data)))
+            return list(_arm(path, parse.json_document(data)))
         if posixpath.basename(lower) == "function.json" and b"bindings" in data:
-            return list(_function(path, json_document(data)))
+            return list(_function(path, parse.json_document(data)))
         if b"azuremlschemas" in data or b"computeType" in data:
-            return list(_machine_learning(path, json_document(data)))
+            return list(_machine_learning(path, parse.json_document(data)))
         return ()
     if b"azuremlschemas" in data or b"computeType" in data or b"entryScript" in data:
-        return [fact for document in yaml(data) for fact in _machine_learning(path, document)]
+        return [fact for document in parse.yaml(data) for fact in _machine_learning(path, document)]
     return ()
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, is_never, kept, literals, script_of, texts
 from mlops_audit.facts import Fact, TraitValue
-from mlops_audit.parse import Node
+from mlops_audit.parse.nodes import Node, decode
 
 NAMED = re.compile(
     r"(?:.*/)?(?:azure[-_]?pipelines?[^/]*\.ya?ml|\.(?:azure-?pipelines|pipelines|azuredevops|ado|azdo|vsts)/.*\.ya?ml)",
@@ -30,7 +30,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
         return
     for document in parse.yaml(data):
         if _is_pipeline(document, path):
-            yield from _Pipeline(document, path, parse.decode(data).split("\n")).facts()
+            yield from _Pipeline(document, path, decode(data).split("\n")).facts()
 
 
 def _is_pipeline(document: Node, path: str) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator
 
+from mlops_audit import parse
 from mlops_audit.facts import Fact, Site
-from mlops_audit.parse import Node, decode, yaml
+from mlops_audit.parse.nodes import Node, decode
 from mlops_audit.resources import attributes, beside, resource
 from mlops_audit.templates import is_template, mask
 
@@ -15,14 +16,14 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The chart, releases or kustomization that a file declares by its well-known name."""
     name = posixpath.basename(path).lower()
     if name.startswith("chart."):
-        return [fact for document in yaml(data) for fact in _chart(path, document)]
+        return [fact for document in parse.yaml(data) for fact in _chart(path, document)]
     if name.startswith("kustomization."):
-        return [fact for document in yaml(data) for fact in _kustomization(path, document)]
+        return [fact for document in parse.yaml(data) for fact in _kustomization(path, document)]
     if name.startswith("requirements."):
-        return [fact for document in yaml(data) for fact in _dependencies(path, document)]
+        return [fact for document in parse.yaml(data) for fact in _dependencies(path, document)]
     text = decode(data)
     masked = mask(text).text.encode() if is_template(text) else data
-    return [fact for document in yaml(masked) for fact in _releases(path, document)]
+    return [fact for document in parse.yaml(masked) for fact in _releases(path, document)]
 
 
 def _chart(path: str, document: Node) -> Iterator[Fact]:

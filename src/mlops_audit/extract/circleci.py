@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, kept, literals, merged, script_of, texts
 from mlops_audit.facts import Fact, TraitValue
-from mlops_audit.parse import Node
+from mlops_audit.parse.nodes import Node, decode
 
 PLACE = re.compile(r"\.circleci/(?:config|continue[-_]?config)\.ya?ml")
 MAX_DEPTH = 6
@@ -20,9 +20,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     if not re.search(r"(?:^|/)\.circleci/[^/]+\.ya?ml$", path):
         return
     for document in parse.yaml(data):
-        yield from _Config(
-            document, path, parse.decode(data).split("\n"), PLACE.fullmatch(path) is None
-        ).facts()
+        yield from _Config(document, path, decode(data).split("\n"), PLACE.fullmatch(path) is None).facts()
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, kept, literals, script_of, texts
 from mlops_audit.facts import Fact, TraitValue
-from mlops_audit.parse import Node
+from mlops_audit.parse.nodes import Node, decode
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
@@ -32,7 +32,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
         reader = _cloud_build
     if reader is None:
         return
-    lines = parse.decode(data).split("\n")
+    lines = decode(data).split("\n")
     documents = [parse.json_document(data)] if name.endswith(".json") else parse.yaml(data)
     for document in documents:
         yield from reader(document, path, lines)

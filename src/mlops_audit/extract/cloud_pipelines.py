@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from mlops_audit.facts import Fact, Site, TraitValue
-from mlops_audit.parse import Node
+from mlops_audit.parse.nodes import Node
 from mlops_audit.resources import attributes, beside, image, resource
 from mlops_audit.stages import (
     Shapes,

@@ -6,8 +6,9 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
+from mlops_audit import parse
 from mlops_audit.facts import Fact, Site
-from mlops_audit.parse import Node, json_document, yaml
+from mlops_audit.parse.nodes import Node
 from mlops_audit.resources import attributes, beside, image, resource
 
 SUFFIXES = {"python": ".py", "nodejs": ".js", "ruby": ".rb", "java": ".java", "go": ".go"}
@@ -25,7 +26,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     if b"AWS::" not in data or b"Resources" not in data:
         return ()
     is_json = path.lower().endswith(".json") or data[:200].lstrip().startswith(b"{")
-    documents = [json_document(data)] if is_json else yaml(data)
+    documents = [parse.json_document(data)] if is_json else parse.yaml(data)
     return [fact for document in documents for fact in _template(path, document)]
 
 

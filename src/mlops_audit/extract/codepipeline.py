@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
+from mlops_audit import parse
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import Node, ParseFailure, json_document, yaml
+from mlops_audit.parse.nodes import Node, ParseFailure
 from mlops_audit.resources import attributes, beside, command
 from mlops_audit.shell import commands
 
@@ -37,12 +38,12 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The pipelines, jobs, steps and commands of a template, or of a state machine in a file of its own."""
     is_json = path.lower().endswith(".json") or data[:200].lstrip().startswith(b"{")
     if b"StartAt" in data and b"States" in data and b"AWS::" not in data:
-        documents = [json_document(data)] if is_json else yaml(data)
+        documents = [parse.json_document(data)] if is_json else parse.yaml(data)
         return [fact for document in documents for fact in _machine_file(path, document)]
     if b"Resources" not in data or not any(kind in data for kind in TYPES):
         return ()
     facts: list[Fact] = []
-    for document in [json_document(data)] if is_json else yaml(data):
+    for document in [parse.json_document(data)] if is_json else parse.yaml(data):
         section = document.get("Resources") or document.get("resources", "Resources")
         if section is not None and isinstance(section.value, dict):
             template = Template(
@@ -191,7 +192,7 @@ def _builds(template: Template) -> Iterator[Fact]:
         if specification is None or "\n" not in specification.text:
             continue
         try:
-            documents = yaml(specification.text.encode())
+            documents = parse.yaml(specification.text.encode())
         except ParseFailure:
             continue
         triggers = "push" if properties.at("Triggers", "Webhook").lower() == "true" else None
@@ -241,7 +242,7 @@ def _machines(template: Template) -> Iterator[Fact]:
         if text is not None:
             source = text.text or text.at("Fn::Sub")
             if source.lstrip().startswith("{"):
-                definition = json_document(source.encode())
+                definition = parse.json_document(source.encode())
                 offset = text.line if "\n" in source else text.line - 1
         uri = properties.at("DefinitionUri")
         runs = (beside(template.path, uri),) if re.fullmatch(r"[\w./-]+\.\w+", uri) else ()

@@ -6,9 +6,10 @@ import posixpath
 import shlex
 from collections.abc import Iterable, Iterator
 
+from mlops_audit import parse
 from mlops_audit.dockerfile import substitute
 from mlops_audit.facts import Fact, Site, TraitValue
-from mlops_audit.parse import Node, yaml
+from mlops_audit.parse.nodes import Node
 from mlops_audit.resources import attributes, beside, command, image, resource
 from mlops_audit.shell import commands
 
@@ -17,7 +18,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The facts of a compose file: whatever it is called, it has services that name an image or a build."""
     if b"services" not in data:
         return ()
-    return [fact for document in yaml(data) for fact in _document(path, document)]
+    return [fact for document in parse.yaml(data) for fact in _document(path, document)]
 
 
 def _document(path: str, document: Node) -> Iterator[Fact]:

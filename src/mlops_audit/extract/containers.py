@@ -8,9 +8,10 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mlops_audit import parse
 from mlops_audit.dockerfile import Instruction, pairs, read, substitute
 from mlops_audit.facts import Fact, Kind, Site, TraitValue, matcher
-from mlops_audit.parse import NotRead, ParseFailure, decode, json_document
+from mlops_audit.parse.nodes import NotRead, ParseFailure, decode
 from mlops_audit.resources import command, image
 from mlops_audit.shell import Command, commands
 
@@ -81,7 +82,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
 
 
 def _devcontainer(path: str, data: bytes) -> Iterator[Fact]:
-    document = json_document(data)
+    document = parse.json_document(data)
     reference = document.at("image")
     if reference:
         site = Site(path, document.line_of("image"))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from mlops_audit.facts import Fact, Site
-from mlops_audit.parse import Node
+from mlops_audit.parse.nodes import Node
 from mlops_audit.resources import attributes, beside, resource
 from mlops_audit.stages import Shapes, below, is_yes, marked, pairs, pipeline, shaped, step
 

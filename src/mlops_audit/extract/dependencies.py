@@ -25,7 +25,7 @@ from mlops_audit.packages import (
     requirement,
     unique,
 )
-from mlops_audit.parse import Node, NotRead, ParseFailure
+from mlops_audit.parse.nodes import MAX_BYTES, Node, NotRead, ParseFailure, decode
 
 FREEZE = (
     25  # packages, all pinned and in alphabetical order: what `pip freeze` prints, not what a person chose
@@ -51,7 +51,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
         return _declare(_environment(path, data))
     if name in (".python-version", "runtime.txt", ".tool-versions", "mise.toml", ".mise.toml"):
         return _declare(_runtime(path, name, data))
-    return _declare(_requirements(path, parse.decode(data)))
+    return _declare(_requirements(path, decode(data)))
 
 
 def _declare(manifest: Manifest | None) -> Iterator[Fact]:
@@ -269,10 +269,10 @@ def _lines(node: Node | None, group: str) -> list[Package | None]:
 
 def _setup_py(path: str, data: bytes) -> Manifest | None:
     """What setup() is given as literals; nothing of it is run. The Python extractor reports a syntax error."""
-    if len(data) > parse.MAX_BYTES // 4:
-        raise NotRead(f"larger than {parse.MAX_BYTES // 4} bytes")
+    if len(data) > MAX_BYTES // 4:
+        raise NotRead(f"larger than {MAX_BYTES // 4} bytes")
     try:
-        module = tree_of(parse.decode(data))
+        module = tree_of(decode(data))
     except ParseFailure:
         return None
     constants = {
@@ -406,7 +406,7 @@ def _runtime(path: str, name: str, data: bytes) -> Manifest | None:
         rows = [(tools.line_of(tool), tool, (node.list or [node])[0]) for tool, node in tools.items]
         versions = [(line, tool, node.text or node.at("version")) for line, tool, node in rows]
     else:
-        lines = enumerate(parse.decode(data)[:10_000].split("\n"), 1)
+        lines = enumerate(decode(data)[:10_000].split("\n"), 1)
         versions = [(n, *_tool_version(name, line.partition("#")[0].strip())) for n, line in lines]
     for line, tool, version in versions:
         if tool.lower() in LANGUAGES and (runtime := minor_version(version.split("-")[0])):

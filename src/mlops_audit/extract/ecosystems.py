@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from mlops_audit import parse
 from mlops_audit.facts import Fact
 from mlops_audit.packages import Manifest, Package, beside, declared, fixed_reference, normalised, unique
-from mlops_audit.parse import Node, NotRead
+from mlops_audit.parse.nodes import MAX_BYTES, Node, NotRead, decode
 
 EXACT = re.compile(r"v?\d+(\.\d+)*([.+-][\w.+-]*)?")
 NPM_LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock")
@@ -20,8 +20,8 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     name = posixpath.basename(path).lower()
     if name in NPM_LOCKS:
         return _declare(_npm_lock(path, name, data))
-    if len(data) > parse.MAX_BYTES:
-        raise NotRead(f"larger than {parse.MAX_BYTES} bytes")
+    if len(data) > MAX_BYTES:
+        raise NotRead(f"larger than {MAX_BYTES} bytes")
     for end, reader in READERS:
         if name.startswith(end):
             return _declare(reader(path, data))
@@ -57,7 +57,7 @@ def _npm_lock(path: str, name: str, data: bytes) -> Manifest:
     """Only the number of entries: what npm resolves says nothing of the machine learning."""
     if len(data) > 20_000_000:
         raise NotRead("larger than 20000000 bytes")
-    text = parse.decode(data)
+    text = decode(data)
     pattern = {
         "yarn.lock": r'^ {2}"?version"?:? ',
         "pnpm-lock.yaml": r"^ {4}resolution:",
@@ -71,7 +71,7 @@ def _npm_lock(path: str, name: str, data: bytes) -> Manifest:
 def _go(path: str, data: bytes) -> Manifest:
     packages: list[Package | None] = []
     runtime, runtime_line = "", 0
-    for number, line in enumerate(parse.decode(data).split("\n"), 1):
+    for number, line in enumerate(decode(data).split("\n"), 1):
         if found := re.match(r"(?:require\s+|\t|\s+)([\w./~-]+)\s+(v\d\S*)(\s*// indirect)?", line):
             packages.append(Package(found[1].lower(), found[2], True, "main", number, bool(found[3])))
         elif found := re.match(r"go (\d+\.\d+(?:\.\d+)?)\s*$", line):
@@ -81,7 +81,7 @@ def _go(path: str, data: bytes) -> Manifest:
 
 def _pom(path: str, data: bytes) -> Manifest:
     text = re.sub(
-        r"<!--.*?(?:-->|\Z)", lambda found: "\n" * found[0].count("\n"), parse.decode(data), flags=re.DOTALL
+        r"<!--.*?(?:-->|\Z)", lambda found: "\n" * found[0].count("\n"), decode(data), flags=re.DOTALL
     )
     values = {key: value.strip() for key, value in re.findall(r"<([\w.-]+)>([^<>]{1,200})</\1>", text)}
     packages = []
@@ -104,7 +104,7 @@ def _pom(path: str, data: bytes) -> Manifest:
 
 
 def _gradle(path: str, data: bytes) -> Manifest:
-    text = parse.decode(data)
+    text = decode(data)
     packages = []
     pattern = r"""^[ \t]*(\w+)[ (]+(?:platform\()?["']([\w.-]+:[\w.-]+)(?::([^"'@:]*))?["']"""
     for found in re.finditer(pattern, text, re.MULTILINE):
@@ -119,7 +119,7 @@ def _gradle(path: str, data: bytes) -> Manifest:
 
 
 def _sbt(path: str, data: bytes) -> Manifest:
-    text = parse.decode(data)
+    text = decode(data)
     values = dict(re.findall(r'\bval\s+(\w+)\s*=\s*"([^"]{1,100})"', text))
     packages = []
     for found in re.finditer(
@@ -137,7 +137,7 @@ def _sbt(path: str, data: bytes) -> Manifest:
 def _gemfile(path: str, data: bytes) -> Manifest:
     packages: list[Package | None] = []
     runtime, runtime_line, group = "", 0, "main"
-    for number, line in enumerate(parse.decode(data).split("\n"), 1):
+    for number, line in enumerate(decode(data).split("\n"), 1):
         if found := re.match(r"""\s*gem\s*\(?\s*["']([\w.-]+)["']\s*(?:,\s*["']([^"']*)["'])?""", line):
             version = found[2] or ""
             packages.append(
@@ -153,7 +153,7 @@ def _gemfile(path: str, data: bytes) -> Manifest:
 
 
 def _gemfile_lock(path: str, data: bytes) -> Manifest:
-    rows = enumerate(parse.decode(data).split("\n"), 1)
+    rows = enumerate(decode(data).split("\n"), 1)
     entries = ((n, re.fullmatch(r" {4}([\w.-]+) \(([^)]+)\)", line)) for n, line in rows)
     packages = [Package(normalised(found[1]), found[2], True, "main", n) for n, found in entries if found]
     return Manifest(path, "lock", "bundler", unique(packages), locks=beside(path, "Gemfile"), lock=True)
@@ -183,7 +183,7 @@ def _cargo_lock(path: str, data: bytes) -> Manifest:
 
 def _description(path: str, data: bytes) -> Manifest | None:
     """The DESCRIPTION of an R package or project."""
-    text = parse.decode(data)
+    text = decode(data)
     if not re.search(r"^(Package|Type|Imports|Depends):", text, re.MULTILINE):
         return None
     packages: list[Package | None] = []

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from mlops_audit import automation, parse
 from mlops_audit.facts import Fact
+from mlops_audit.parse.nodes import decode
 
 POINT = re.compile(r"([\w.-]+)\s*=\s*([\w.]+(?::[\w.]+)?)\s*(?:\[[^\]]*\])?")
 
@@ -17,9 +18,9 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     if name == "pyproject.toml":
         return _pyproject(path, data)
     if name == "setup.cfg":
-        return _listed(path, parse.decode(data), r"console_scripts\s*=", r"\n(?=\S)|\n\s*\n")
+        return _listed(path, decode(data), r"console_scripts\s*=", r"\n(?=\S)|\n\s*\n")
     if name == "setup.py":
-        return _listed(path, parse.decode(data), r"[\"']?console_scripts[\"']?\s*[:=]\s*\[", r"\]")
+        return _listed(path, decode(data), r"[\"']?console_scripts[\"']?\s*[:=]\s*\[", r"\]")
     return ()
 
 

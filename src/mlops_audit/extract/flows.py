@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from mlops_audit import code
 from mlops_audit.facts import Fact, TraitValue, values
 from mlops_audit.notations import BASES, NOTATIONS, Notation
-from mlops_audit.parse import ParseFailure
+from mlops_audit.parse.nodes import ParseFailure
 from mlops_audit.resources import beside
 from mlops_audit.stages import commands, enabled_schedule, joined, pipeline, step
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, is_never, kept, literals, script_of, secrets_in, texts
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import Node
+from mlops_audit.parse.nodes import Node, decode
 
 # A workflow's place is the root, also that of the project which a template or seed sets up.
 SEED = r"seed[-_]?(?:code|project|repo)?|(?:project|repo)[-_]?(?:seed|template)|template|skeleton|scaffold"
@@ -35,7 +35,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     if not (in_place or is_action or (b"jobs:" in data and (b"runs-on:" in data or b"uses:" in data))):
         return
     for document in parse.yaml(data):
-        lines = parse.decode(data).split("\n")
+        lines = decode(data).split("\n")
         if is_action and document.get("runs") is not None:
             yield from _composite(document, path, lines)
             continue

@@ -9,7 +9,7 @@ from posixpath import basename
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, kept, literals, merged, script_of, texts
 from mlops_audit.facts import Fact, TraitValue
-from mlops_audit.parse import Node
+from mlops_audit.parse.nodes import Node, decode
 
 PLACE = re.compile(
     r"(?:.*/)?(?:[^/]*gitlab-ci[^/]*\.ya?ml|\.?gitlab(?:-ci)?/.*\.ya?ml|\.?ci/.*\.ya?ml)", re.IGNORECASE
@@ -34,7 +34,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     """Facts of the CI file of the root and of files named like includes; `.gitlab-ci.yml` in a folder is dead."""
     if not PLACE.fullmatch(path) or not re.search(rb"\b(?:script|include|trigger)\s*:", data):
         return
-    lines = parse.decode(data).split("\n")
+    lines = decode(data).split("\n")
     for document in parse.yaml(data):
         jobs = {
             name: body

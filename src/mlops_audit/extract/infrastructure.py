@@ -7,8 +7,9 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 
+from mlops_audit import parse
 from mlops_audit.facts import Fact, Site
-from mlops_audit.parse import Node, json_document, yaml
+from mlops_audit.parse.nodes import Node
 from mlops_audit.resources import attributes, beside, command, resource
 from mlops_audit.shell import commands
 
@@ -23,11 +24,11 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The projects, apps and playbooks that a file declares."""
     name = posixpath.basename(path).lower()
     if name in ("cdk.json", "cdktf.json"):
-        return list(_cdk(path, json_document(data), name.removesuffix(".json")))
+        return list(_cdk(path, parse.json_document(data), name.removesuffix(".json")))
     if name in ("pulumi.yaml", "pulumi.yml"):
-        return [fact for document in yaml(data) for fact in _pulumi(path, document)]
+        return [fact for document in parse.yaml(data) for fact in _pulumi(path, document)]
     if name.endswith((".yaml", ".yml")) and PLAY.search(data) and ITEM.search(data):
-        return [fact for document in yaml(data) for fact in _playbook(path, document)]
+        return [fact for document in parse.yaml(data) for fact in _playbook(path, document)]
     return ()
 
 

@@ -7,18 +7,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from mlops_audit import automation, parse
+from mlops_audit import automation
 from mlops_audit.automation import Script, kept
 from mlops_audit.facts import Fact, TraitValue
+from mlops_audit.parse.nodes import MAX_BYTES, decode
 
 PLACE = re.compile(r"(?:.*/)?(?:[^/]*jenkinsfile[^/]*|[^/]*\.(?:groovy|jenkins))", re.IGNORECASE)
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
     """A job for every stage; a Jenkinsfile counts as started by pushes, its triggers are registered elsewhere."""
-    if not PLACE.fullmatch(path) or len(data) > parse.MAX_BYTES:
+    if not PLACE.fullmatch(path) or len(data) > MAX_BYTES:
         return
-    text = parse.decode(data)
+    text = decode(data)
     if "jenkinsfile" not in path.lower() and not re.search(r"\bpipeline\s*\{", text):
         return
     yield from _facts(path, list(_tokens(text)))

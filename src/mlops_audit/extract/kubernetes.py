@@ -7,8 +7,9 @@ import shlex
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from mlops_audit import parse
 from mlops_audit.facts import Fact, Site
-from mlops_audit.parse import MAX_BYTES, Node, NotRead, ParseFailure, decode, json_document, yaml
+from mlops_audit.parse.nodes import MAX_BYTES, Node, NotRead, ParseFailure, decode
 from mlops_audit.resources import MAX_STEPS, attributes, collapse, command, image, resource
 from mlops_audit.shell import commands
 from mlops_audit.templates import Masked, is_template, mask
@@ -56,7 +57,7 @@ def _json(path: str, data: bytes) -> list[Fact]:
     head = data[:4_000].decode("utf-8", errors="replace") + data[-4_000:].decode("utf-8", errors="replace")
     if not re.search(r'"apiVersion"\s*:', head) or not re.search(r'"kind"\s*:', head):
         return []
-    return list(_resources(path, json_document(data), 0, None))
+    return list(_resources(path, parse.json_document(data), 0, None))
 
 
 def _yaml(path: str, text: str) -> list[Fact]:
@@ -71,7 +72,7 @@ def _yaml(path: str, text: str) -> list[Fact]:
         if kind is None or API.search(piece) is None or kind[1] in SKIPPED_KINDS:
             continue
         try:
-            for document in yaml(piece.encode()):
+            for document in parse.yaml(piece.encode()):
                 facts.extend(_resources(path, document, before, masked))
         except ParseFailure as error:
             if masked is not None:
@@ -104,7 +105,7 @@ def _masked_document(path: str, piece: str, before: int) -> list[Fact]:
     try:
         return [
             fact
-            for document in yaml(masked.text.encode())
+            for document in parse.yaml(masked.text.encode())
             for fact in _resources(path, document, before, shifted)
         ]
     except ParseFailure:

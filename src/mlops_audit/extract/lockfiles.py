@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from mlops_audit import parse
 from mlops_audit.facts import Fact
 from mlops_audit.packages import Manifest, Package, beside, declared, minor_version, normalised, unique
-from mlops_audit.parse import Node, NotRead, ParseFailure
+from mlops_audit.parse.nodes import Node, NotRead, ParseFailure, decode
 
 MAX_BYTES = 20_000_000  # lock files are read line by line, and those of large projects are large
 # file name -> (manager, the manifest that it locks)
@@ -22,14 +22,14 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     if len(data) > MAX_BYTES:
         raise NotRead(f"larger than {MAX_BYTES} bytes")
     if name in TABLES or name.startswith("pylock"):
-        return _declare(_tables(path, TABLES.get(name, "pip"), parse.decode(data)))
+        return _declare(_tables(path, TABLES.get(name, "pip"), decode(data)))
     if name == "pipfile.lock":
         return _declare(_pipfile_lock(path, data))
     if name == "renv.lock":
         return _declare(_renv(path, data))
     if name.endswith((".yml", ".yaml")):
-        return _declare(_conda_lock(path, parse.decode(data)))
-    return _declare(_explicit(path, parse.decode(data)))
+        return _declare(_conda_lock(path, decode(data)))
+    return _declare(_explicit(path, decode(data)))
 
 
 def _declare(manifest: Manifest | None) -> Iterator[Fact]:

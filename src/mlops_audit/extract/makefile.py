@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from mlops_audit import automation, parse
+from mlops_audit import automation
 from mlops_audit.automation import Script, kept
 from mlops_audit.facts import Fact
+from mlops_audit.parse.nodes import MAX_BYTES, NotRead, ParseFailure, decode
 
 MAX_VALUE = 2_000
 
@@ -23,11 +24,11 @@ class Target:
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
     """A job for every target, with the commands of its recipe."""
-    if len(data) > parse.MAX_BYTES:
-        raise parse.NotRead(f"larger than {parse.MAX_BYTES} bytes")
-    text = parse.decode(data)
+    if len(data) > MAX_BYTES:
+        raise NotRead(f"larger than {MAX_BYTES} bytes")
+    text = decode(data)
     if "\x00" in text:
-        raise parse.ParseFailure("a NUL byte in a text file")
+        raise ParseFailure("a NUL byte in a text file")
     name = path.rpartition("/")[2].lower()
     if "justfile" in name or name.endswith(".just"):
         return _facts(path, "just", *_just(text))

@@ -14,7 +14,7 @@ from typing import Any
 
 from mlops_audit import code, shell
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import NotRead, ParseFailure, decode
+from mlops_audit.parse.nodes import NotRead, ParseFailure, decode
 
 MAX_BYTES = 10_000_000
 MAX_CODE = 2_000_000  # characters of code in all cells

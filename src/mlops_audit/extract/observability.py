@@ -6,8 +6,9 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
+from mlops_audit import parse
 from mlops_audit.facts import Fact, Site
-from mlops_audit.parse import MAX_BYTES, Node, ParseFailure, decode, json_document, toml, yaml
+from mlops_audit.parse.nodes import MAX_BYTES, Node, ParseFailure, decode
 from mlops_audit.resources import MAX_STEPS, attributes, resource
 from mlops_audit.templates import is_template, mask
 
@@ -45,7 +46,7 @@ def _yaml(path: str, data: bytes) -> Iterator[Fact]:
         return
     masked = mask(text) if helm else None
     try:
-        documents = yaml(masked.text.encode() if masked is not None else data)
+        documents = parse.yaml(masked.text.encode() if masked is not None else data)
     except ParseFailure:
         if helm or is_template(text):  # templates that are no YAML: another extractor tells of them
             return
@@ -159,13 +160,13 @@ def _receiver(path: str, item: Node, system: str) -> Iterator[Fact]:
 
 def _json(path: str, data: bytes) -> list[Fact]:
     if b'"panels"' in data and (b'"schemaVersion"' in data or b'"targets"' in data):
-        return list(_grafana(path, json_document(data)))
+        return list(_grafana(path, parse.json_document(data)))
     if b'"widgets"' in data and (b'"layout_type"' in data or b'"metrics"' in data):
-        return list(_widgets(path, json_document(data)))
+        return list(_widgets(path, parse.json_document(data)))
     if b'"query"' in data and re.search(rb'"type"\s*:\s*"[a-z ]*(alert|monitor)"', data):
-        return list(_monitor(path, json_document(data)))
+        return list(_monitor(path, parse.json_document(data)))
     if b'"logs_collected"' in data or b'"metrics_collected"' in data:
-        document = json_document(data)
+        document = parse.json_document(data)
         return [resource("collector", Site(path, document.line), "cloudwatch-agent", attributes(document))]
     return []
 
@@ -241,7 +242,7 @@ def _classic(path: str, data: bytes) -> Iterator[Fact]:
         if re.search(r"^[ \t]*\[sinks\.", text, re.MULTILINE) and re.search(
             r"^[ \t]*\[sources\.", text, re.MULTILINE
         ):
-            document = toml(data)
+            document = parse.toml(data)
             yield _collector(path, document, "sinks", "vector")
         return
     for system, mark in CLASSIC:

@@ -6,8 +6,9 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
 
+from mlops_audit import parse
 from mlops_audit.facts import Fact, Site, TraitValue
-from mlops_audit.parse import Node, json_document, yaml
+from mlops_audit.parse.nodes import Node
 from mlops_audit.resources import attributes, beside, resource
 from mlops_audit.stages import commands, pipeline, spoken, step, texts
 
@@ -26,7 +27,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The pipelines, steps and checks that a file declares."""
     name = posixpath.basename(path).lower()
     if name.endswith(".json"):
-        return list(_expectations(path, json_document(data))) if JSON_MARKS.search(data) else []
+        return list(_expectations(path, parse.json_document(data))) if JSON_MARKS.search(data) else []
     known = name in (
         "mlproject",
         "dvc.yaml",
@@ -37,7 +38,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     if not known and not YAML_MARKS.search(data):
         return []
     found: list[Fact] = []
-    for document in yaml(data):
+    for document in parse.yaml(data):
         if not document.items:
             continue
         if name == "mlproject":

@@ -6,8 +6,9 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
+from mlops_audit import parse
 from mlops_audit.facts import Fact, Site
-from mlops_audit.parse import Node, json_document, toml, yaml
+from mlops_audit.parse.nodes import Node
 from mlops_audit.resources import attributes, beside, command, image, resource
 from mlops_audit.shell import commands
 
@@ -16,13 +17,13 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The services that a platform file declares, told by its well-known name and its shape."""
     name = posixpath.basename(path).lower()
     if name.endswith(".json"):
-        documents = [json_document(data)]
+        documents = [parse.json_document(data)]
     elif name.endswith(".toml"):
-        documents = [toml(data)]
+        documents = [parse.toml(data)]
     elif name.endswith((".yaml", ".yml")):
         if b"{{" in data and b"apiVersion" in data:
             return ()  # a chart's template
-        documents = yaml(data)
+        documents = parse.yaml(data)
     else:
         return ()
     return [fact for document in documents for fact in _document(path, name, document)]

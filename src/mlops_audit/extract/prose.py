@@ -10,7 +10,7 @@ from functools import lru_cache
 from mlops_audit import parse
 from mlops_audit.documents import Block, asciidoc, markdown, plain, restructured
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import NotRead
+from mlops_audit.parse.nodes import NotRead, decode
 from mlops_audit.placeholders import Told
 
 MAX_BYTES = 1_000_000
@@ -79,7 +79,7 @@ def extract(path: str, data: bytes) -> Iterator[Fact]:
         return
     if len(data) > MAX_BYTES:
         raise NotRead(f"larger than {MAX_BYTES} bytes")
-    text = parse.decode(data).replace("\x00", " ")
+    text = decode(data).replace("\x00", " ")
     matter, body, before = _front_matter(text) if suffix not in (".rst", ".adoc") else ("", text, 0)
     if suffix == ".rst":
         blocks = list(restructured(body))

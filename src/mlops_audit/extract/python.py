@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from mlops_audit import code, shell
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import ParseFailure, decode
+from mlops_audit.parse.nodes import ParseFailure, decode
 
 _MAGIC = re.compile(r"^# MAGIC[ \t]+%(run|pip|conda|sh)\b[ \t]*(.*)$", re.MULTILINE)
 

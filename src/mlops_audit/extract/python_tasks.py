@@ -6,16 +6,17 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from mlops_audit import automation, code, parse
+from mlops_audit import automation, code
 from mlops_audit.automation import Script, kept
 from mlops_audit.facts import Fact, TraitValue, values
+from mlops_audit.parse.nodes import decode
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
     """A job for every session or task with the commands that it runs."""
     name = path.rpartition("/")[2].lower()
     if name == "rakefile" or name.endswith(".rake"):
-        return _rake(path, parse.decode(data))
+        return _rake(path, decode(data))
     found = code.read(path, data)
     imports = {imported.name.partition(".")[0] for imported in found.imports}
     if name == "noxfile.py" or "nox" in imports:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue, values
-from mlops_audit.parse import MAX_BYTES, NotRead, decode
+from mlops_audit.parse.nodes import MAX_BYTES, NotRead, decode
 
 MAX_NESTING = 200
 MAX_ARGUMENT = 200

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from mlops_audit import automation, parse
+from mlops_audit import automation
 from mlops_audit.automation import Script
 from mlops_audit.facts import Fact
+from mlops_audit.parse.nodes import MAX_BYTES, NotRead, ParseFailure, decode
 
 SHEBANG = re.compile(r"#!\s*\S*?(?:/|env\s+(?:-S\s+)?)(?:ba|da|z|k|a)?sh\b")
 
@@ -20,11 +21,11 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
         suffix or not data.startswith(b"#!")
     ):
         return []
-    if len(data) > parse.MAX_BYTES:
-        raise parse.NotRead(f"larger than {parse.MAX_BYTES} bytes")
+    if len(data) > MAX_BYTES:
+        raise NotRead(f"larger than {MAX_BYTES} bytes")
     if b"\x00" in data[:4096]:
-        raise parse.ParseFailure("a NUL byte in a text file")
-    text = parse.decode(data)
+        raise ParseFailure("a NUL byte in a text file")
+    text = decode(data)
     traits = {"unit": path, "system": "shell"}
     if suffix in ("bat", "cmd"):
         return automation.commands(_as_shell(text, batch=True), path, traits)

@@ -6,8 +6,9 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
+from mlops_audit import parse
 from mlops_audit.facts import Fact, Site
-from mlops_audit.parse import Node, NotRead, ParseFailure, decode, ini, json_document, toml, yaml
+from mlops_audit.parse.nodes import Node, NotRead, ParseFailure, decode
 from mlops_audit.resources import attributes, beside, image, module_file, resource
 
 TORCHSERVE_KEYS = frozenset({"inference_address", "management_address", "model_store", "load_models", "model_snapshot",
@@ -21,19 +22,19 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The serving resources that a file declares by its well-known name."""
     name = posixpath.basename(path).lower()
     if name in ("bentofile.yaml", "bentofile.yml"):
-        return list(_bento(path, _first(yaml(data))))
+        return list(_bento(path, _first(parse.yaml(data))))
     if name in ("cog.yaml", "cog.yml"):
-        return list(_cog(path, _first(yaml(data))))
+        return list(_cog(path, _first(parse.yaml(data))))
     if name == "config.pbtxt":
         return _triton(path, protobuf_text(decode(data)))
     if name.startswith("model_config_list") or name == "models.config":
         return _tensorflow_serving(path, protobuf_text(decode(data)))
     if name == "model-settings.json":
-        return _mlserver(path, json_document(data))
+        return _mlserver(path, parse.json_document(data))
     if name.endswith("config.properties"):
         return _torchserve(path, data)
     if name == "project.toml" and b"buildpacks" in data:
-        return list(_buildpacks(path, toml(data)))
+        return list(_buildpacks(path, parse.toml(data)))
     if "readme" in name and name.endswith(".md") and data[:4].strip() == b"---":
         return _space(path, data)
     return ()
@@ -122,7 +123,7 @@ def _mlserver(path: str, document: Node) -> list[Fact]:
 
 
 def _torchserve(path: str, data: bytes) -> list[Fact]:
-    document = ini(data)
+    document = parse.ini(data)
     known = [key for key, _ in document.items if key in TORCHSERVE_KEYS]
     if not known:
         return []
@@ -139,7 +140,7 @@ def _space(path: str, data: bytes) -> list[Fact]:
     end = text.find("\n---", 3)
     if end < 0 or not re.search(r"^sdk\s*:", text[:end], re.MULTILINE):
         return []
-    document = _first(yaml(("\n" + text[3:end].lstrip("-").lstrip("\n")).encode()))
+    document = _first(parse.yaml(("\n" + text[3:end].lstrip("-").lstrip("\n")).encode()))
     sdk = document.at("sdk")
     app = (
         "Dockerfile" if sdk == "docker" else document.at("app_file") or ("" if sdk == "static" else "app.py")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from mlops_audit import parse
 from mlops_audit.facts import Fact, Kind, Site, TraitValue, Zone
-from mlops_audit.parse import Node, NotRead, ParseFailure
+from mlops_audit.parse.nodes import MAX_BYTES, Node, NotRead, ParseFailure, decode
 from mlops_audit.tree import zone_of
 
 MAX_JSON = 256 * 1024  # bytes; larger JSON is data
@@ -133,7 +133,7 @@ def _setting(path: str, name: str, line: int, value: str) -> Fact:
 
 
 def _ini(path: str, data: bytes) -> Iterator[Fact]:
-    text = parse.decode(data)
+    text = decode(data)
     if re.search(r"^[^#;=\n]*\{\s*$", text, re.MULTILINE):
         return  # nginx, HOCON and the like: blocks in braces
     yield from _of(path, [parse.ini(data)])
@@ -158,9 +158,9 @@ def _rules(path: str, data: bytes, prefix: str) -> Iterator[Fact]:
 
 
 def _rows(data: bytes) -> Iterator[tuple[int, str]]:
-    if len(data) > parse.MAX_BYTES // 4:
-        raise NotRead(f"larger than {parse.MAX_BYTES // 4} bytes")
-    for number, line in enumerate(parse.decode(data).split("\n"), 1):
+    if len(data) > MAX_BYTES // 4:
+        raise NotRead(f"larger than {MAX_BYTES // 4} bytes")
+    for number, line in enumerate(decode(data).split("\n"), 1):
         row = line.strip()
         if row and not row.startswith("#"):
             yield number, row[:4_000]

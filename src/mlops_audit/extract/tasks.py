@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, kept, literals, script_of, texts
 from mlops_audit.facts import Fact, TraitValue
-from mlops_audit.parse import Node
+from mlops_audit.parse.nodes import Node, decode
 
 MAX_ENVIRONMENTS = 12
 
@@ -20,13 +20,13 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     if re.fullmatch(r"taskfile[^/]*\.ya?ml", name):
         return _taskfile(path, data)
     if name in ("tox.ini", "setup.cfg"):
-        return _tox(path, parse.decode(data))
+        return _tox(path, decode(data))
     if name == "package.json":
         return _npm(path, data)
     if name == "procfile" or name.startswith("procfile."):
-        return _procfile(path, parse.decode(data))
+        return _procfile(path, decode(data))
     if name in ("deno.json", "deno.jsonc"):
-        lines = parse.decode(data).split("\n")
+        lines = decode(data).split("\n")
         return _table(path, "deno", parse.json_document(data).get("tasks"), lines)
     if name in ("pyproject.toml", "pixi.toml", "tox.toml", "hatch.toml", "pipfile") or "mise" in path:
         return _toml(path, name, data)
@@ -67,7 +67,7 @@ def _task(
 
 
 def _taskfile(path: str, data: bytes) -> Iterator[Fact]:
-    lines = parse.decode(data).split("\n")
+    lines = decode(data).split("\n")
     for document in parse.yaml(data):
         tasks = document.get("tasks")
         variables = literals(document.get("vars")) | literals(document.get("env"))
@@ -250,7 +250,7 @@ TABLES = (
 def _toml(path: str, name: str, data: bytes) -> Iterator[Fact]:
     if name == "pyproject.toml" and not re.search(rb"poe|pdm|taskipy|pixi|rye|hatch|tox", data):
         return
-    lines = parse.decode(data).split("\n")
+    lines = decode(data).split("\n")
     document = parse.toml(data)
     if name == "pyproject.toml":
         for keys, system in TABLES:

@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from mlops_audit import parse
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
-from mlops_audit.parse import Node, ParseFailure, json_document, syntax_tree
+from mlops_audit.parse.grammars import syntax_tree
+from mlops_audit.parse.nodes import Node, ParseFailure
 from mlops_audit.resources import MAX_TEXT, attributes, beside, collapse, image, resource
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     """The facts of a Terraform, Terragrunt, Packer or Nomad file, or of a file of variable values."""
     lower = path.lower()
     if lower.endswith(".tf.json"):
-        return list(_json(path, json_document(data)))
+        return list(_json(path, parse.json_document(data)))
     if lower.endswith(".terraform.lock.hcl"):
         return ()
     root = syntax_tree("hcl", data)
@@ -153,7 +155,7 @@ def _awaited(held: dict[str, TraitValue]) -> dict[str, TraitValue]:
     text = _single(held.get("event_pattern"))
     if text.lstrip().startswith("{"):
         try:
-            found.update(attributes(json_document(text.encode()), "EventPattern"))
+            found.update(attributes(parse.json_document(text.encode()), "EventPattern"))
         except ParseFailure:
             return found
     return found

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from mlops_audit.facts import Fact, Site
-from mlops_audit.parse import Node
+from mlops_audit.parse.nodes import Node
 from mlops_audit.resources import attributes, image, module_file, resource
 from mlops_audit.stages import (
     Shapes,

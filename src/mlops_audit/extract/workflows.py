@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from mlops_audit import automation, parse
 from mlops_audit.automation import Script, kept, literals, merged, script_of, texts
 from mlops_audit.facts import Fact, TraitValue
-from mlops_audit.parse import Node
+from mlops_audit.parse.nodes import Node, decode
 
 
 def extract(path: str, data: bytes) -> Iterable[Fact]:
@@ -16,7 +16,7 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     for pattern, reader in READERS:
         if re.fullmatch(rf"(?:.*/)?{pattern}", path, re.IGNORECASE):
             dead = re.fullmatch(pattern, path, re.IGNORECASE) is None
-            lines = parse.decode(data).split("\n")
+            lines = decode(data).split("\n")
             for document in parse.yaml(data):
                 yield from reader(document, path, lines, dead)
             return

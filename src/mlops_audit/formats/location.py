@@ -11,7 +11,7 @@ from mlops_audit.formats.line_hash import line_hash
 from mlops_audit.globs import globs
 from mlops_audit.hashes import sha256
 from mlops_audit.judge import Evidence, Finding, Verdict
-from mlops_audit.parse import ParseFailure, decode
+from mlops_audit.parse.nodes import ParseFailure, decode
 from mlops_audit.tree import File, Tree
 
 

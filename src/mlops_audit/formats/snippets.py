@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from mlops_audit.facts import Site
-from mlops_audit.parse import ParseFailure, decode
+from mlops_audit.parse.nodes import ParseFailure, decode
 from mlops_audit.redact import redacted
 from mlops_audit.safe import shortened
 from mlops_audit.tree import File, Tree
