@@ -392,7 +392,7 @@ PIECES = ("torch", "a1", "B", "-", ".", "_", "[", "]", "==", ">=", "<=", "~=", "
             st.sampled_from(("torch", "scikit_learn", "a.b-c", "x-")),
             st.sampled_from(("", " ", "[gpu]", "[ s3 , gs ] ", "[,]")),
             st.sampled_from(("", "==", ">=", "<", "== ", "~=", ">=1,<", ">2 , <= ", "<1,>")),
-            st.sampled_from(("", "1", "01.20", "3.0rc1", "2.post1", "1.*", "1+cpu", "1,")),
+            st.sampled_from(("", "1", "01.20", "3.0rc1", "2.post1", "1.*", "1.2.*", "1+cpu", "1,")),
         ).map("".join),
     )
 )

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
 MAX_HEADING_WORDS = 12  # of a bold line that acts as a heading
 BOLD_LEVEL = 7
@@ -26,15 +29,8 @@ class Block(NamedTuple):
 
 def markdown(text: str, line: int = 0) -> Iterator[Block]:
     """The blocks of Markdown; `line` is the number of lines that stand before the text."""
-    from markdown_it import MarkdownIt
-
-    # Inline markup is not parsed: it is not needed, and its parsing is where hostile text takes its time.
-    reader = MarkdownIt("js-default", {"html": True}).disable(
-        ["inline", "linkify", "replacements", "smartquotes"]
-    )
-    tokens = reader.parse(text)
     heading, items, column, head = 0, 0, 0, False
-    for token in tokens:
+    for token in _reader().parse(text):
         at = line + (token.map[0] + 1 if token.map else 1)
         kind = token.type
         if kind == "heading_open":
@@ -65,6 +61,16 @@ def markdown(text: str, line: int = 0) -> Iterator[Block]:
                 yield from _paragraph(token.content, at)
         if kind == "table_close":
             column = 0
+
+
+@cache
+def _reader() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
+    # Inline markup is not parsed: it is not needed, and its parsing is where hostile text takes its time.
+    return MarkdownIt("js-default", {"html": True}).disable(
+        ["inline", "linkify", "replacements", "smartquotes"]
+    )
 
 
 def _paragraph(text: str, line: int) -> Iterator[Block]:
@@ -210,3 +216,11 @@ def plain(text: str) -> str:
         if "\\" in text:
             text = _ESCAPE.sub(r"\1", text)
     return " ".join(text.split())
+
+
+_LIKE_ASCII = {0x130: "i", 0x131: "i", 0x17F: "s", 0x212A: "k"}
+
+
+def folded(text: str) -> str:
+    """Text in lower case; what a pattern of ASCII letters that ignores case takes for one of them is that letter."""
+    return text.lower() if text.isascii() else text.translate(_LIKE_ASCII).lower()

@@ -19,12 +19,13 @@ DEVELOPMENT = re.compile(
     r"types|mypy|build|bench|benchmarks?|notebooks?|jupyter|debug|tools?|pre-commit|release)(?=$|[-_./])",
     re.IGNORECASE,
 )
-# What most requirements are: a name, extras, and one version or a range of two.
+# What most requirements are: a name, extras, and one version, any of its line or a range of two.
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_VERSION = r"[ \t]*[0-9]+(?:\.[0-9]+)*(?:(?:a|b|rc|\.post|\.dev)[0-9]+)?"
+_NUMBERS = r"[ \t]*[0-9]+(?:\.[0-9]+)"
+_VERSION = rf"{_NUMBERS}*(?:(?:a|b|rc|\.post|\.dev)[0-9]+)?"
 _SIMPLE = re.compile(
     rf"({_NAME})[ \t]*(?:\[[ \t]*{_NAME}(?:[ \t]*,[ \t]*{_NAME})*[ \t]*\][ \t]*)?"
-    rf"((?:==|[<>]=?){_VERSION}|>=?{_VERSION}[ \t]*,[ \t]*<=?{_VERSION})?"
+    rf"((?:==|[<>]=?){_VERSION}|=={_NUMBERS}*\.\*|~={_NUMBERS}+|>=?{_VERSION}[ \t]*,[ \t]*<=?{_VERSION})?"
 )
 
 

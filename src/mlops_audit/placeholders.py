@@ -79,13 +79,15 @@ class Told:
 
     def is_filled(self, blocks: Sequence[Block], title: str) -> bool:
         """Whether anything that is no placeholder stands in the blocks below a heading."""
-        told = [self._of(block) for block in blocks]
-        if any(each.filled for each in told):
+        if any(block.form in ("image", "code") and self._of(block).filled for block in blocks):
             return True
-        if not LACKS.search(title) and all(each.nothing_done for each in told):
+        if not LACKS.search(title) and all(self._of(block).nothing_done for block in blocks):
             return False
-        if all(each.guidance for each in told):
+        if all(self._of(block).guidance for block in blocks):
             return False
+        if not any(_may_have_slots(block.text) for block in blocks):
+            return any(self._of(block).words for block in blocks)
+        told = [self._of(block) for block in blocks]
         return sum(each.words for each in told) > sum(each.slots for each in told) * WORDS_BESIDE_A_SLOT
 
     def _of(self, block: Block) -> _Told:

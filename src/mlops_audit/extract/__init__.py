@@ -151,23 +151,20 @@ def skipped(file: File, budget: Budget) -> tuple[list[Fact], list[Problem]]:
     return [_presence(file)], problems
 
 
-SWEEP = 64  # files
+SWEEP = 100_000  # objects that were made since the last sweep and are still there
 
 
 @contextmanager
 def uncollected() -> Iterator[Callable[[], None]]:
     """The garbage collector off, since every pass of it would look at all facts again.
 
-    What is given, called after each file, sweeps now and then what the last files left in circles, and nothing older.
+    What is given, called after each file, sweeps up what the last files left in circles once much was made, and nothing older.
     """
     collecting = gc.isenabled()
     gc.disable()
-    count = 0
 
     def swept() -> None:
-        nonlocal count
-        count += 1
-        if count % SWEEP == 0:
+        if gc.get_count()[0] > SWEEP:
             gc.collect(1)
 
     try:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from mlops_audit import parse
-from mlops_audit.documents import Block, asciidoc, markdown, plain, restructured
+from mlops_audit.documents import Block, asciidoc, folded, markdown, plain, restructured
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
 from mlops_audit.parse.nodes import NotRead, decode
 from mlops_audit.placeholders import Told
@@ -23,22 +23,24 @@ SUFFIXES = frozenset({"", ".md", ".markdown", ".mdx", ".qmd", ".rmd", ".rst", ".
 
 MAX_SENTENCES = 2_000
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
+# Of text in lower case, see `folded`: patterns that ignore case take three times as long.
 PLAN = re.compile(
     r"\b(?:to-?do|roadmap|future|planned|plans?|next steps?|in progress|not (?:yet )?(?:done|implemented|included|in scope)|"
     r"out of scope|limitations?|ideas?|improvements?|wish ?list|possible|further work|backlog|non-goals?|references?|"
-    r"resources|links|further reading|acknowledgements?|table of contents|contents|changelog|prerequisites)\b",
-    re.IGNORECASE,
+    r"resources|links|further reading|acknowledgements?|table of contents|contents|changelog|prerequisites)\b"
 )
 DENIAL = re.compile(
     r"\b(?:not|no|never|without|cannot|can't|don't|doesn't|didn't|isn't|aren't|won't|haven't|hasn't|lacks?|missing|todo|tbd|wip|"
     r"will|would|could|should|might|may|plan(?:s|ned|ning)?|future|upcoming|soon|later|consider|ideally|optional(?:ly)?|"
-    r"if you|you can|in progress|coming|instead of|rather than|e\.g\.)\b|\?",
-    re.IGNORECASE,
+    r"if you|you can|in progress|coming|instead of|rather than|e\.g\.)\b"
 )
 
-# A decimal number or per cent that measures something: no version, section or licence number.
+# A decimal number or per cent that measures something: no version, section or licence number. What may not stand before
+# it is said after its first character: so a search stops nowhere but at digits and signs.
+WHOLE = r"(?:(?<=\d)\d{0,8}|(?<!\d)\d{1,9})"
 NUMBER = re.compile(
-    r"(?<![\w.,=<>~^/-])[-+±]?\d{1,9}(?:[.,]\d+)?\s?(?:%|per ?cent\b)|(?<![\w.=<>~^/-])[-+±]?\d{1,9}\.\d+(?![\w.]*\.\d|[\w-])",
+    rf"[-+±\d](?:(?<![\w.,=<>~^/-].){WHOLE}(?:[.,]\d+)?\s?(?:%|per ?cent\b)"
+    rf"|(?<![\w.=<>~^/-].){WHOLE}\.\d+(?![\w.]*\.\d|[\w-]))",
     re.IGNORECASE,
 )
 # Such a number beside a measure of quality, on one side of it or the other.
@@ -51,6 +53,7 @@ QUALITY = (
     r"(?![a-z])"
 )
 MEASURED = r"(?<![\w.])[-+±]?(?:\d{1,9}[.,]\d{1,9}|\d{1,3}\s?%)(?![\w.]*\.\d)"
+MEASURE = re.compile(MEASURED)
 SCORE = re.compile(
     rf"{QUALITY}[^\n.!?]{{0,40}}?{MEASURED}|{MEASURED}[^\n.!?]{{0,25}}?{QUALITY}", re.IGNORECASE
 )
@@ -202,25 +205,27 @@ def _quality(block: Block, shown: str) -> int:
     if block.form == "label" and NAMES_QUALITY.search(shown):
         return NAMED
     said = block.form in ("text", "item", "cell", "label") and any(map(str.isdigit, shown))
-    return SCORED if said and SCORE.search(shown) else 0
+    return SCORED if said and MEASURE.search(shown) and SCORE.search(shown) else 0
 
 
 def _sentences(path: str, blocks: Sequence[Block], shown: Sequence[str]) -> Iterator[Fact]:
     """The sentences, list items and headings of a document, with whether they deny, plan or ask."""
     planned: list[tuple[int, bool]] = []  # headings above, and whether they announce what is not done
+    announced = False
     count = 0
     for block, text in zip(blocks, shown, strict=True):
         if block.form not in ("heading", "text", "item", "cell", "label"):
             continue
         if block.form == "heading":
             planned = [(level, plan) for level, plan in planned if level < block.level]
-            planned.append((block.level, bool(PLAN.search(text))))
+            planned.append((block.level, PLAN.search(folded(text)) is not None))
+            announced = any(plan for _, plan in planned)
         unticked = block.text.lstrip().startswith("[ ]")
         for sentence in SENTENCE_END.split(text):
             words = " ".join(sentence.split())[:300]
             if len(words) < 4:
                 continue
-            denied = unticked or any(plan for _, plan in planned) or DENIAL.search(words) is not None
+            denied = unticked or announced or "?" in words or DENIAL.search(folded(words)) is not None
             traits: dict[str, TraitValue] = {"form": block.form, **({"negated": "yes"} if denied else {})}
             yield Fact(Kind.SENTENCE, words, Site(path, block.line), traits)
             count += 1
