@@ -272,7 +272,7 @@ def trend_page() -> str:
     from mlops_audit.changes.states import State
     from mlops_audit.changes.trend import Change, Point, Trend
     from mlops_audit.changes.trend_report import render as rendered
-    from mlops_audit.repository import Commit
+    from mlops_audit.repository.history import Commit
 
     commits = [Commit(f"{n:040x}", f"{n:040x}", 1_700_000_000 + n * 2_600_000, "Ada, <i>who wrote it</i>") for n in range(30)]  # fmt: skip
     pillars = {pillar.id: 5.0 for pillar in CATALOGUE.pillars}

@@ -12,6 +12,7 @@ from mlops_audit.audit import examine
 from mlops_audit.facts import Zone
 from mlops_audit.parse.nodes import ParseFailure
 from mlops_audit.repository import Repository, RepositoryError
+from mlops_audit.repository.work_tree import tracked
 from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree, zone_of, zones_of
 
@@ -141,7 +142,7 @@ def test_every_version_of_the_index_is_read(repository: Path, version: str) -> N
     expected = [line.split() for line in git(repository, "ls-files", "-s").split("\n")]
     repo = Repository.at(repository)
     assert repo is not None
-    assert [[f"{e.mode:06o}", e.blob, "0", e.path] for e in repo.tracked()] == expected
+    assert [[f"{e.mode:06o}", e.blob, "0", e.path] for e in tracked(repo)] == expected
 
 
 def test_a_commit_is_read_without_its_work_tree(repository: Path) -> None:

@@ -15,7 +15,8 @@ from mlops_audit.facts import Facts, Problem, Site, Zone
 from mlops_audit.globs import globs
 from mlops_audit.judge import answers
 from mlops_audit.parse.nodes import NotRead, ParseFailure
-from mlops_audit.repository import RepositoryError, read_regular
+from mlops_audit.repository import RepositoryError
+from mlops_audit.repository.regular_files import read_regular
 from mlops_audit.rules import Pack, Rule
 from mlops_audit.tree import File, Tree, cap_of, zones_of
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mlops_audit.facts import Problem, Site, Zone
 from mlops_audit.globs import globs
@@ -22,15 +22,15 @@ from mlops_audit.repository import (
     MAX_PATH_BYTES,
     SUBMODULE_MODE,
     Entry,
-    Objects,
     Repository,
     RepositoryError,
-    blob,
-    entries_of,
-    read_regular,
-    untracked_listing,
 )
+from mlops_audit.repository.regular_files import read_regular
+from mlops_audit.repository.work_tree import tracked
 from mlops_audit.scaffold import filled, placed
+
+if TYPE_CHECKING:
+    from mlops_audit.repository.clean_git import Objects
 
 MAX_FILE_BYTES = 2_000_000
 MAX_NOTEBOOK_BYTES = 10_000_000
@@ -137,15 +137,19 @@ class Tree(NamedTuple):
         if rev is not None:
             if repository is None:
                 raise RepositoryError("a revision can only be read from a git repository")
-            with repository.clean() as repo:
-                yield cls.of_commit(repo, repository.resolve(repo, rev), name, exclude)
+            from mlops_audit.repository.clean_git import clean, resolve
+
+            with clean(repository) as repo:
+                yield cls.of_commit(repo, resolve(repository, repo, rev), name, exclude)
             return
         commit, cut = "", False
         if repository is None:
-            entries, cut = untracked_listing(root)
+            from mlops_audit.repository.plain_folder import untracked
+
+            entries, cut = untracked(root)
         else:
             commit = repository.head()
-            entries = repository.tracked()
+            entries = tracked(repository)
         if len(entries) > MAX_ENTRIES:
             entries, cut = entries[:MAX_ENTRIES], True
         reader = _WorkTree(root)
@@ -154,7 +158,8 @@ class Tree(NamedTuple):
 
     @classmethod
     def of_commit(cls, repo: Objects, commit: str, name: str, exclude: Iterable[str] = ()) -> Tree:
-        """The files of a commit, seen from a clean git directory (`Repository.clean`) and readable while that lasts."""
+        """The files of a commit, seen from a clean git directory (`clean_git.clean`) and readable while that lasts."""
+        from mlops_audit.repository.objects import blob, entries_of
 
         def from_blob(entry: Entry) -> Callable[[], bytes]:
             def read() -> bytes:

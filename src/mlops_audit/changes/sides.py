@@ -23,6 +23,7 @@ from mlops_audit.memory import Memory, Shelf
 from mlops_audit.parse.nodes import ParseFailure, decode
 from mlops_audit.report import Report, document_of, piece_of
 from mlops_audit.repository import Repository, RepositoryError
+from mlops_audit.repository.clean_git import clean, resolve
 from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree
 
@@ -113,8 +114,8 @@ def fork_of(root: Path, base: str, head: str | None) -> str:
     repository = Repository.at(Path(os.path.realpath(root)))
     if repository is None:
         raise RepositoryError("a revision can only be read from a git repository")
-    with repository.clean() as repo:
-        commits = [repository.resolve(repo, rev) for rev in (base, head or "HEAD")]
+    with clean(repository) as repo:
+        commits = [resolve(repository, repo, rev) for rev in (base, head or "HEAD")]
         found = repo.merge_base(*commits)
     if not found:
         raise RepositoryError(f"{base!r} and {head or 'HEAD'!r} have no commit in common")

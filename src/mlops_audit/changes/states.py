@@ -18,7 +18,8 @@ from mlops_audit.facts import LENT, Facts, Kind
 from mlops_audit.judge import answers
 from mlops_audit.memory import Extracted, Key, Memory, Shelf
 from mlops_audit.records import plain_pack
-from mlops_audit.repository import Commit, Objects
+from mlops_audit.repository.clean_git import Objects
+from mlops_audit.repository.history import Commit
 from mlops_audit.rules import Pack
 from mlops_audit.score import disable, maturity, pillar_score, score, verdicts, weigh
 from mlops_audit.tree import File, Tree

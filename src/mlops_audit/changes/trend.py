@@ -15,7 +15,9 @@ from mlops_audit.audit import Asked, NothingToAudit
 from mlops_audit.budget import ENDLESS, Budget
 from mlops_audit.cache import NOTHING_KEPT, Cache
 from mlops_audit.changes.states import RANKS, State, States
-from mlops_audit.repository import Commit, Repository, RepositoryError, first_parents, tagged
+from mlops_audit.repository import Repository, RepositoryError
+from mlops_audit.repository.clean_git import clean, resolve
+from mlops_audit.repository.history import Commit, first_parents, tagged
 from mlops_audit.rules import Pack
 
 EVERY = ("month", "week", "commit")
@@ -117,8 +119,8 @@ def trend(
     repository = Repository.at(root)
     if repository is None:
         raise RepositoryError("a history can only be read from a git repository")
-    with repository.clean() as repo:
-        head = repository.resolve(repo, rev)
+    with clean(repository) as repo:
+        head = resolve(repository, repo, rev)
         line = first_parents(repo, head)
         names: dict[str, list[str]] = {}
         tags = tagged(repo)

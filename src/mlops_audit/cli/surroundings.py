@@ -68,7 +68,7 @@ def reading(path: Path, rev: str | None) -> Iterator[Callable[[str], bytes | Non
     """How files of the repository are read, from the work tree or a commit; no link is followed out of it."""
     from mlops_audit.config import ConfigError
     from mlops_audit.parse.nodes import ParseFailure
-    from mlops_audit.repository import read_regular
+    from mlops_audit.repository.regular_files import read_regular
     from mlops_audit.tree import Tree
 
     root = Path(os.path.realpath(path))

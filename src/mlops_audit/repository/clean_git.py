@@ -1,0 +1,156 @@
+"""Git in a clean directory of ours: the only module that starts it.
+
+The directory borrows the objects of the audited repository and nothing else: no configuration, hook, filter, attribute
+or remote of it can act there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from mlops_audit.repository import Repository, RepositoryError
+from mlops_audit.repository.regular_files import read_regular
+
+if TYPE_CHECKING:
+    import git
+
+Objects: TypeAlias = "git.Repo"  # a repository's objects, seen from a clean git directory
+
+GIT_SECONDS = 60  # by the clock: a busy machine or a slow disk makes no repository unreadable
+
+
+@contextmanager
+def clean(repository: Repository) -> Iterator[Objects]:
+    """A repository's objects seen from a clean bare git directory, removed afterwards."""
+    if repository.sha256:
+        raise RepositoryError(
+            "a repository with SHA-256 object ids: revisions cannot be read, only the work tree"
+        )
+    import git
+
+    with empty(bare=True) as place:
+        for name in _object_folders(repository):
+            (place / "objects" / name).symlink_to(os.path.realpath(repository.common / "objects" / name))
+        if repository.shallow:
+            (place / "shallow").write_bytes(read_regular(repository.common / "shallow", 10_000_000))
+        for name, commit in repository.refs():
+            target = place / name
+            if not os.path.lexists(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(commit + "\n")
+        repo = git.Repo(place)
+        try:
+            yield repo
+        finally:
+            repo.close()
+
+
+@contextmanager
+def empty(bare: bool) -> Iterator[Path]:
+    """A git directory without any objects, in an environment where git asks nobody; removed afterwards."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="mlops-audit-") as folder, _hardened_environment():
+        place = Path(folder)
+        for name in ("objects/info", "refs/heads", "refs/tags"):
+            (place / name).mkdir(parents=True)
+        (place / "HEAD").write_text("ref: refs/heads/none\n")
+        (place / "config").write_text(
+            f"[core]\n\trepositoryformatversion = 0\n\tbare = {str(bare).lower()}\n"
+        )
+        yield place
+
+
+def _object_folders(repository: Repository) -> list[str]:
+    """The folders of the object store, without its `info`: objects that it borrows from elsewhere stay there.
+
+    Raises RepositoryError where something stands among the objects that is no regular file: git would follow a
+    link, and wait for a pipe.
+    """
+    store = repository.common / "objects"
+    if store.is_symlink():
+        raise RepositoryError("the objects of the repository are a link: not followed")
+    found = []
+    for folder in os.scandir(store):
+        if not re.fullmatch(r"[0-9a-f]{2}|pack", folder.name):
+            continue
+        if not folder.is_dir(follow_symlinks=False):
+            raise RepositoryError(f"objects/{folder.name} is no folder: not read")
+        for entry in os.scandir(folder.path):
+            if not entry.is_file(follow_symlinks=False):
+                raise RepositoryError(f"an object in objects/{folder.name} is no regular file: not read")
+        found.append(folder.name)
+    return sorted(found)
+
+
+def resolve(repository: Repository, repo: Objects, rev: str) -> str:
+    """The id of the commit that a revision names (`HEAD`, a branch, a tag, an id, `v1~2`)."""
+    import git
+
+    name = repository.head() + rev[4:] if rev == "HEAD" or rev.startswith(("HEAD~", "HEAD^")) else rev
+    try:
+        words = ("--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        found = str(repo.git.rev_parse(*words, kill_after_timeout=GIT_SECONDS))
+    except (git.GitCommandError, ValueError) as error:
+        hint = " (a shallow clone: fetch more history)" if repository.shallow else ""
+        if not hint and (repository.common / "objects/info/alternates").exists():
+            hint = " (objects borrowed from another repository are not followed)"
+        if not repository.head() and rev.startswith("HEAD"):
+            hint = " (there is no commit yet)"
+        raise RepositoryError(f"no such revision: {rev!r}{hint}") from error
+    if not re.fullmatch(r"[0-9a-f]{40}", found):
+        raise RepositoryError(f"no such revision: {rev!r}")
+    return found
+
+
+def git_output(words: list[str], folder: Path) -> bytes:
+    """What a git command prints. Only inside `clean` or `empty`."""
+    import subprocess
+
+    try:
+        run = subprocess.run(
+            ["git", *words], cwd=folder, capture_output=True, timeout=GIT_SECONDS, check=False
+        )
+    except OSError as error:
+        raise RepositoryError(f"git cannot be started: {error.strerror}") from error
+    except subprocess.TimeoutExpired:
+        raise RepositoryError(f"git took more than {GIT_SECONDS} seconds to list the files") from None
+    if run.returncode:
+        raise RepositoryError("git cannot list the files")
+    return run.stdout
+
+
+@contextmanager
+def _hardened_environment() -> Iterator[None]:
+    """No GIT_* variable of the caller, no configuration of the user or the system, no network, no prompt."""
+    saved = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("GIT_") and name != "GIT_EXEC_PATH"
+    }
+    settings = {
+        "core.fsmonitor": "false", "core.hooksPath": "/dev/null", "log.showSignature": "false", "gpg.program": "false",
+        "protocol.allow": "never", "core.sshCommand": "false", "core.pager": "cat", "credential.helper": "",
+        "submodule.recurse": "false", "core.excludesFile": "/dev/null", "gc.auto": "0", "maintenance.auto": "0", "safe.directory": "*",
+    }  # fmt: skip
+    ours = {
+        "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_NO_LAZY_FETCH": "1", "GIT_ALLOW_PROTOCOL": "",
+        "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_CONFIG_COUNT": str(len(settings)),
+    }  # fmt: skip
+    for number, (key, value) in enumerate(settings.items()):
+        ours[f"GIT_CONFIG_KEY_{number}"], ours[f"GIT_CONFIG_VALUE_{number}"] = key, value
+    for name in saved:
+        del os.environ[name]
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+        os.environ.update(saved)
