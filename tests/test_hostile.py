@@ -290,4 +290,4 @@ def test_no_module_but_the_git_one_starts_a_process(root: Path, monkeypatch: pyt
         monkeypatch.setattr(os, name, never)
     for place, rev in ((root, None), (root, "HEAD"), (plain, None)):
         audit(place, rev)
-    assert set(started) == {"mlops_audit.repository"}
+    assert set(started) == {"mlops_audit.repository.clean_git"}

@@ -1,4 +1,4 @@
-"""Git in a clean directory of ours: the only module that starts it.
+"""Git in a clean directory of ours: whoever asks git something has it from here.
 
 The directory borrows the objects of the audited repository and nothing else: no configuration, hook, filter, attribute
 or remote of it can act there.
@@ -106,6 +106,19 @@ def resolve(repository: Repository, repo: Objects, rev: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{40}", found):
         raise RepositoryError(f"no such revision: {rev!r}")
     return found
+
+
+def content(repo: Objects, sha: bytes, cap: int) -> bytes:
+    """The bytes of an object. Raises RepositoryError when it is absent, damaged or larger than `cap`."""
+    try:
+        size = repo.odb.info(sha).size
+        if size > cap:
+            raise RepositoryError(f"larger than {cap} bytes")
+        return bytes(repo.odb.stream(sha).read())
+    except (ValueError, KeyError, OSError, AssertionError) as error:
+        if isinstance(error, RepositoryError):
+            raise
+        raise RepositoryError("its content is absent from this clone") from error
 
 
 def git_output(words: list[str], folder: Path) -> bytes:

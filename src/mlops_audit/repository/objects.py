@@ -9,7 +9,7 @@ from collections import Counter
 
 from mlops_audit.index import MAX_ENTRIES
 from mlops_audit.repository import MAX_DEPTH, MAX_PATH_BYTES, SUBMODULE_MODE, Entry, RepositoryError
-from mlops_audit.repository.clean_git import Objects
+from mlops_audit.repository.clean_git import Objects, content
 
 MAX_TREE_BYTES = 20_000_000
 MAX_PLACES = 100  # of one and the same folder in a commit, when more than two files stand in it
@@ -61,7 +61,7 @@ def entries_of(repo: Objects, commit: str) -> tuple[list[Entry], bool]:
 
 def _root_of(repo: Objects, commit: str) -> bytes:
     """The id of a commit's tree."""
-    head = _object(repo, bytes.fromhex(commit), MAX_TREE_BYTES)
+    head = content(repo, bytes.fromhex(commit), MAX_TREE_BYTES)
     named = re.match(rb"tree ([0-9a-f]{40})\n", head)
     if named is None:
         raise RepositoryError(f"the commit {commit[:12]} is damaged")
@@ -70,7 +70,7 @@ def _root_of(repo: Objects, commit: str) -> bytes:
 
 def _rows(repo: Objects, tree: bytes) -> list[tuple[bytes, int, str]]:
     """The (id, mode, name) of a tree object; names that lead out of their folder are left out."""
-    data, at = _object(repo, tree, MAX_TREE_BYTES), 0
+    data, at = content(repo, tree, MAX_TREE_BYTES), 0
     rows = []
     while at < len(data):
         named = _ROW.match(data, at)
@@ -83,19 +83,6 @@ def _rows(repo: Objects, tree: bytes) -> list[tuple[bytes, int, str]]:
     return rows
 
 
-def _object(repo: Objects, sha: bytes, cap: int) -> bytes:
-    """The bytes of an object. Raises RepositoryError when it is absent, damaged or larger than `cap`."""
-    try:
-        size = repo.odb.info(sha).size
-        if size > cap:
-            raise RepositoryError(f"larger than {cap} bytes")
-        return bytes(repo.odb.stream(sha).read())
-    except (ValueError, KeyError, OSError, AssertionError) as error:
-        if isinstance(error, RepositoryError):
-            raise
-        raise RepositoryError("its content is absent from this clone") from error
-
-
 def blob(repo: Objects, entry: Entry, cap: int) -> bytes:
     """The bytes of an entry's blob. Raises RepositoryError when it is absent or larger than `cap`."""
-    return _object(repo, bytes.fromhex(entry.blob), cap)
+    return content(repo, bytes.fromhex(entry.blob), cap)
