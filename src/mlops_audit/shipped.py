@@ -48,7 +48,7 @@ def _read() -> Record:
 def _compiled(place: Path, content: bytes) -> Record | None:
     """What was compiled from this very content, None where there is nothing of the kind."""
     try:
-        of, record = json.loads(place.read_text("utf-8"))
+        of, record = json.loads(place.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
     return tuple(record) if of == content.hex() else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 
 from mlops_audit.budget import ENDLESS, FILE_SECONDS, Budget, OutOfTime
@@ -226,12 +227,22 @@ def kinds_of(path: str) -> frozenset[Kind]:
     return frozenset(kind for module in _modules(path) for kind in GIVES[module])
 
 
-# Made once: asking for a matcher anew costs more than most matches.
-_MATCHERS = tuple((module, matcher(patterns, True)) for module, patterns in EXTRACTORS)
-
-
 def _modules(path: str) -> Iterator[str]:
-    return (module for module, matches in _MATCHERS if matches(path))
+    return (module for module, matches in _by_ending(path[-3:].lower()) if matches(path))
+
+
+@cache
+def _by_ending(ending: str) -> tuple[tuple[str, Callable[[str], bool]], ...]:
+    """The modules that may read a path with this ending, each with a test by those of its patterns that allow for it."""
+    fitting = (
+        (module, tuple(glob for glob in patterns if _may_end(glob.lower().rpartition("*")[2], ending)))
+        for module, patterns in EXTRACTORS
+    )
+    return tuple((module, matcher(patterns, True)) for module, patterns in fitting if patterns)
+
+
+def _may_end(last: str, ending: str) -> bool:
+    return last.endswith(ending) or ending.endswith(last)
 
 
 def _extractors(path: str) -> Iterator[Extractor]:

@@ -59,9 +59,13 @@ def _tells(found: code.Code) -> bool:
 @lru_cache(maxsize=8192)
 def _notation(name: str) -> tuple[Notation, ...]:
     """The notations that a qualified name may be an instance of."""
-    if not ANY_NOTATION.fullmatch(name):
+    if not (name.startswith(BEGINNINGS) or WITH_ANY_BEGINNING.fullmatch(name)):
         return ()
-    return tuple(notation for notation, pattern in _patterns() if pattern.fullmatch(name))
+    return tuple(
+        notation
+        for notation, words in _BY_BEGINNING
+        if name.startswith(words) and _compiled(notation.calls).fullmatch(name)
+    )
 
 
 @lru_cache(maxsize=2048)
@@ -70,13 +74,22 @@ def _forms(name: str) -> tuple[tuple[str, str], ...]:
     return tuple((system, form) for system, pattern, form in BASES if re.fullmatch(pattern, name))
 
 
-ANY_NOTATION = re.compile("|".join(f"(?:{notation.calls})" for notation in NOTATIONS))
-
-
 @cache
-def _patterns() -> tuple[tuple[Notation, re.Pattern[str]], ...]:
-    """What each notation is told by, made when a file is known to hold any."""
-    return tuple((notation, re.compile(notation.calls)) for notation in NOTATIONS)
+def _compiled(calls: str) -> re.Pattern[str]:
+    return re.compile(calls)
+
+
+def _beginnings(calls: str) -> tuple[str, ...]:
+    """What a name begins with that an expression stands for, by its alternatives; "" where that may be anything."""
+    while "(" in calls:
+        calls = re.sub(r"\([^()]*\)", "", calls)
+    return tuple(re.findall(r"(?:^|\|)(\w*)(?![?*{])", calls))
+
+
+# Of some seventy notations a repository writes a few: only those are compiled by which a name begins.
+_BY_BEGINNING = tuple((notation, _beginnings(notation.calls)) for notation in NOTATIONS)
+BEGINNINGS = tuple({word for _, words in _BY_BEGINNING for word in words if word})
+WITH_ANY_BEGINNING = re.compile("|".join(f"(?:{n.calls})" for n, words in _BY_BEGINNING if "" in words))
 
 
 def _aliases(text: str) -> Iterator[tuple[str, str]]:

@@ -53,11 +53,7 @@ QUALITY = (
     r"(?![a-z])"
 )
 MEASURED = r"(?<![\w.])[-+±]?(?:\d{1,9}[.,]\d{1,9}|\d{1,3}\s?%)(?![\w.]*\.\d)"
-MEASURE = re.compile(MEASURED)
-SCORE = re.compile(
-    rf"{QUALITY}[^\n.!?]{{0,40}}?{MEASURED}|{MEASURED}[^\n.!?]{{0,25}}?{QUALITY}", re.IGNORECASE
-)
-NAMES_QUALITY = re.compile(QUALITY, re.IGNORECASE)
+SCORE = rf"{QUALITY}[^\n.!?]{{0,40}}?{MEASURED}|{MEASURED}[^\n.!?]{{0,25}}?{QUALITY}"
 ONLY_A_NUMBER = re.compile(rf"\W*{MEASURED}(?:\s*(?:±|\+/-|\(|\[).{{0,40}})?\W*")
 NAMES_A_VERSION = re.compile(
     r"(?:\b(?:python|version|versions|v|ver|release|ubuntu|debian|cuda|cudnn|java|jdk|node|r|apache|license|licence|cc|by|"
@@ -202,10 +198,11 @@ SCORED, NAMED, NUMBER_CELL = (
 def _quality(block: Block, shown: str) -> int:
     if block.form == "cell" and ONLY_A_NUMBER.fullmatch(shown):
         return NUMBER_CELL
-    if block.form == "label" and NAMES_QUALITY.search(shown):
+    if block.form == "label" and re.search(QUALITY, shown, re.IGNORECASE):
         return NAMED
     said = block.form in ("text", "item", "cell", "label") and any(map(str.isdigit, shown))
-    return SCORED if said and MEASURE.search(shown) and SCORE.search(shown) else 0
+    scored = said and re.search(MEASURED, shown) and re.search(SCORE, shown, re.IGNORECASE)
+    return SCORED if scored else 0
 
 
 def _sentences(path: str, blocks: Sequence[Block], shown: Sequence[str]) -> Iterator[Fact]:
