@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
-from mlops_audit.code.names import Scope
+from mlops_audit.code.scopes import Scope
 
 RAISE, RETURN = 1, 2  # how a block may end, added up
 

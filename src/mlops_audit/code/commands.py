@@ -7,7 +7,8 @@ import re
 import shlex
 
 from mlops_audit.code.literal_values import Literals
-from mlops_audit.code.names import Names, Scope, dotted_text
+from mlops_audit.code.names import Names
+from mlops_audit.code.scopes import Scope, dotted_text
 
 MAX_COMMAND = 2000
 

@@ -9,7 +9,8 @@ from operator import attrgetter
 from typing import Any
 
 from mlops_audit.code.around import Around, Decision, Definition, Test
-from mlops_audit.code.names import ANNOTATED, OPAQUE, VALUE, Binding, Class, Names, Scope, dotted_text, end_of
+from mlops_audit.code.names import Names
+from mlops_audit.code.scopes import ANNOTATED, OPAQUE, VALUE, Binding, Class, Scope, dotted_text, end_of
 
 _ALL = frozenset({"all", "any", "bool", "not_"})
 _COMPREHENSIONS = frozenset({ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp})

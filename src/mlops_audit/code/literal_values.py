@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from mlops_audit.code.expressions import is_literal
-from mlops_audit.code.names import Binding, Names, Scope
+from mlops_audit.code.names import Names
+from mlops_audit.code.scopes import Binding, Scope
 from mlops_audit.code.text import Text
 from mlops_audit.facts import TraitValue
 

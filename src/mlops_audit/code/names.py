@@ -1,23 +1,28 @@
-"""Scopes of Python source and what a name, attribute or call in them stands for, told without running anything."""
+"""What a name, attribute or call in Python source stands for, told without running anything."""
 
 from __future__ import annotations
 
 import ast
-import builtins
-from dataclasses import dataclass, field
-from typing import NamedTuple
+
+from mlops_audit.code.annotations import class_in, tells
+from mlops_audit.code.scopes import (
+    BUILTINS,
+    IMPORT,
+    LOCAL,
+    OPAQUE,
+    Binding,
+    Class,
+    Function,
+    Meaning,
+    Scope,
+    dotted_text,
+    latest,
+    position_of,
+    telling,
+)
 
 MAX_NAME = 160  # characters; chains of calls on one value would otherwise grow without end
 MAX_DEPTH = 40
-
-_BUILTINS = frozenset(dir(builtins))
-_TRANSPARENT = frozenset(
-    {"Optional", "Annotated", "Final", "ClassVar", "Required", "NotRequired", "Mapped", "InitVar"}
-)
-_UNINFORMATIVE = frozenset({
-    "Any", "object", "Callable", "Type", "List", "Dict", "Tuple", "Set", "Sequence", "Mapping", "Iterable", "Iterator",
-    "Generator", "AsyncIterator", "AsyncGenerator", "Awaitable", "Coroutine", "Literal", "Self", "TypeVar", "None",
-})  # fmt: skip
 
 # Calls that describe a field: its value is not what they give.
 _DESCRIPTIONS = frozenset({
@@ -25,109 +30,13 @@ _DESCRIPTIONS = frozenset({
     "typer.Option", "typer.Argument", "sqlalchemy.orm.mapped_column", "next", "copy.deepcopy", "copy.copy",
 })  # fmt: skip
 
-IMPORT, LOCAL, VALUE, ANNOTATED, OPAQUE = range(5)
 _NAMED = frozenset({IMPORT, LOCAL})
-
-
-class Binding(NamedTuple):
-    """One way in which a name gets its meaning: `form` and what it needs, from `position` on.
-
-    A binding in an `else` or `except` branch is the second choice for uses after `until`, where that branch ends.
-    """
-
-    form: int
-    position: int
-    text: str = ""
-    node: ast.expr | None = None
-    annotation: ast.expr | None = None
-    until: int = 0
-
-
-class Meaning(NamedTuple):
-    """What an expression stands for: a dotted name, and whether it is a value made by (or an instance of) that."""
-
-    name: str
-    made: bool = False
-    known: bool = False
-
-
-@dataclass(slots=True)
-class Scope:
-    """A module, class or function with the names that it binds."""
-
-    form: str
-    parent: Scope | None = None
-    class_name: str = ""  # of a class, and of the methods of one
-    self_name: str = ""  # the first parameter of a method
-    dotted: bool = False  # binds names such as `app.state.model`
-    bindings: dict[str, list[Binding]] = field(default_factory=dict)
-    outer: dict[str, Scope] = field(default_factory=dict)  # names declared global or nonlocal
-    # What names stand for wherever they are used in here; filled in once everything is bound.
-    meanings: dict[str, Meaning] = field(default_factory=dict)
-    literals: dict[str, ast.expr | None] = field(default_factory=dict)
-
-    def bind(self, name: str, binding: Binding) -> None:
-        scope = self.outer.get(name, self) if self.outer else self
-        found = scope.bindings.get(name)
-        if found is None:
-            scope.bindings[name] = [binding]
-        else:
-            found.append(binding)
-
-
-@dataclass(slots=True)
-class Class:
-    """What a class of the file says about its instances."""
-
-    name: str
-    scope: Scope
-    bases: list[ast.expr]
-    methods: set[str] = field(default_factory=set)
-    attributes: dict[str, list[tuple[Binding, Scope]]] = field(default_factory=dict)
-    members: dict[str, Meaning | None] = field(default_factory=dict)  # what attributes are known to stand for
-
-
-@dataclass(slots=True)
-class Function:
-    """What a function of the file says about what it gives back."""
-
-    name: str
-    scope: Scope
-    outer: Scope
-    returns: ast.expr | None = None
-    values: list[ast.expr] = field(default_factory=list)
-
-
-def position_of(node: ast.expr | ast.stmt) -> int:
-    """Where a node begins, as a number that grows along the file."""
-    column = node.col_offset
-    return node.lineno << 16 | (column if column < 65535 else 65535)
-
-
-def end_of(node: ast.expr | ast.stmt) -> int:
-    """Where a node ends, as such a number."""
-    column = node.end_col_offset or 0
-    return (node.end_lineno or node.lineno) << 16 | (column if column < 65535 else 65535)
-
-
-def dotted_text(node: ast.expr) -> str:
-    """`a.b.c` for such an attribute, "" for anything that is no plain chain of names."""
-    if type(node) is ast.Name:
-        return node.id
-    parts = []
-    while type(node) is ast.Attribute:
-        parts.append(node.attr)
-        node = node.value
-    if type(node) is not ast.Name:
-        return ""
-    parts.append(node.id)
-    return ".".join(reversed(parts))
 
 
 class Names:
     """Tells what expressions of one file mean, by its scopes, classes, functions and star imports."""
 
-    __slots__ = ("_annotations", "_depth", "_made", "_values", "classes", "functions", "module", "stars")
+    __slots__ = ("_depth", "_made", "_values", "classes", "functions", "module", "stars")
 
     def __init__(self, module: Scope) -> None:
         self.module = module
@@ -136,7 +45,6 @@ class Names:
         self.stars: list[str] = []
         self._made: dict[int, Meaning] = {}
         self._values: dict[int, Meaning | None] = {}
-        self._annotations: dict[int, str] = {}
         self._depth = 0
 
     def of(self, node: ast.expr, scope: Scope) -> Meaning:
@@ -191,11 +99,11 @@ class Names:
                 if bindings is not None:
                     only = len(bindings) == 1
                     if not only and here is scope:
-                        return self._bound(name, _latest(bindings, position_of(node)), here)
-                    meaning = self._bound(name, bindings[0] if only else _telling(bindings), here)
+                        return self._bound(name, latest(bindings, position_of(node)), here)
+                    meaning = self._bound(name, bindings[0] if only else telling(bindings), here)
                     break
             if here.parent is None:
-                told = len(self.stars) == 1 and name not in _BUILTINS
+                told = len(self.stars) == 1 and name not in BUILTINS
                 meaning = Meaning(f"{self.stars[0]}.{name}", False, True) if told else Meaning(name)
                 break
             here = here.parent
@@ -297,7 +205,7 @@ class Names:
                     bindings = where.bindings.get(".".join((name, *attributes[:length])))
                     if not bindings:
                         continue
-                    binding = _latest(bindings, position) if where is scope else _telling(bindings)
+                    binding = latest(bindings, position) if where is scope else telling(bindings)
                     meaning = self._value(binding, where)
                     if meaning is not None:
                         return self._below(meaning, attributes[length:])
@@ -401,70 +309,10 @@ class Names:
 
     def annotation(self, node: ast.expr, scope: Scope) -> str:
         """The qualified class that an annotation names, "" when it names none that tells anything."""
-        for _ in range(8):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                inner = _quoted(node.value)
-                if inner is None:
-                    return ""
-                for part in ast.walk(inner):
-                    if isinstance(part, ast.expr):
-                        part.lineno, part.col_offset = node.lineno, node.col_offset
-                node = inner
-            elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-                left_is_none = isinstance(node.left, ast.Constant) and node.left.value is None
-                node = node.right if left_is_none else node.left
-            elif isinstance(node, ast.Subscript):
-                outer = dotted_text(node.value).rpartition(".")[2]
-                inside = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-                if outer in _TRANSPARENT and inside:
-                    node = inside[0]
-                elif outer == "Union" and inside:
-                    node = next(
-                        (e for e in inside if not (isinstance(e, ast.Constant) and e.value is None)),
-                        inside[0],
-                    )
-                else:
-                    node = node.value
-            else:
-                break
-        if not isinstance(node, (ast.Name, ast.Attribute)):
-            return ""
-        name = self.reference(node, scope)
-        return "" if name in _BUILTINS or name.rpartition(".")[2] in _UNINFORMATIVE else name
-
-
-def _quoted(text: str) -> ast.expr | None:
-    if len(text) > 200:
-        return None
-    try:
-        return ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+        named = class_in(node)
+        name = self.reference(named, scope) if named is not None else ""
+        return name if tells(name) else ""
 
 
 def _is_class(name: str) -> bool:
     return name.rpartition(".")[2][:1].isupper()
-
-
-def _latest(bindings: list[Binding], position: int) -> Binding:
-    """The binding that holds at a position of the same scope: the nearest one before it.
-
-    A name bound to None, or bound in an `else` or `except` branch that has ended, yields to any other.
-    """
-    last = told = None
-    for binding in reversed(bindings):
-        if binding.position <= position:
-            last = last or binding
-            if type(binding.node) is not ast.Constant or binding.annotation is not None:
-                if not binding.until or position <= binding.until:
-                    return binding
-                told = told or binding
-    return told or last or bindings[0]
-
-
-def _telling(bindings: list[Binding]) -> Binding:
-    """The binding that holds for an inner scope: the first one that tells anything."""
-    if len(bindings) > 1:
-        telling = [b for b in bindings if type(b.node) is not ast.Constant or b.annotation is not None]
-        bindings = [b for b in telling if not b.until] or telling or bindings
-    return next((b for b in bindings if b.form != OPAQUE), bindings[0])

@@ -12,7 +12,8 @@ from mlops_audit.code.around import Around, Guards, Test
 from mlops_audit.code.commands import STARTERS, Commands
 from mlops_audit.code.decisions import MAX_COMPARISON, Decisions
 from mlops_audit.code.literal_values import MAX_VALUE, Literals
-from mlops_audit.code.names import Names, Scope
+from mlops_audit.code.names import Names
+from mlops_audit.code.scopes import Scope
 from mlops_audit.code.text import Text
 from mlops_audit.code.values import Based, Called, Code, Defined, Imported, Ran, Said, Valued
 from mlops_audit.code.walk import Walk

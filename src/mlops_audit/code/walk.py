@@ -7,7 +7,7 @@ from typing import Any
 
 from mlops_audit.code.around import RAISE, RETURN, Around, Definition, Guards, Test
 from mlops_audit.code.expressions import Expressions, is_literal
-from mlops_audit.code.names import (
+from mlops_audit.code.scopes import (
     ANNOTATED,
     IMPORT,
     LOCAL,
