@@ -6,6 +6,7 @@ here. Imports next to nothing, so that an unchanged repository is told in the ti
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
@@ -28,6 +29,7 @@ FLAGS = frozenset(
 def main() -> int:
     """Run the program and give its exit code, see cli.main."""
     gc.disable()  # one answer and the process ends; what reads many files sweeps by itself (extract.uncollected)
+    atexit.register(gc.freeze)  # at the end Python looks for garbage once more: among nothing then
     words = sys.argv[1:]
     if words == ["--version"]:
         sys.stdout.write(f"{PROGRAM} {__version__}\n")
