@@ -62,6 +62,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "code.around",
         "code.names code.constructs code.javascript",
         "code.annotations",
+        "manifests.requirements_files manifests.pyproject manifests.pipfile manifests.setup_cfg manifests.setup_py manifests.environments manifests.runtimes",
+        "manifests manifests.version_tables",
         "automation code.text code.values code.scopes stages code.construct_types",
         "resources packages placeholders",
         "shell",

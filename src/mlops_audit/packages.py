@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue
+from mlops_audit.parse.nodes import Node
 
+# Packages, all pinned and in alphabetical order: what `pip freeze` prints, not what a person chose.
+FREEZE = 25
 MAX_LINE = 4_096  # characters of one requirement: the parser of markers recurses
 
 # Installers and build tools: their versions do not decide what the project computes.
@@ -148,6 +151,12 @@ def requirement(text: str, line: int = 0, group: str = "main", hashed: bool = Fa
         return Package(normalised(parsed.name), parsed.url[:300], pinned, group, line)
     version = ",".join(sorted(part.strip() for part in str(parsed.specifier).split(",")))
     return Package(normalised(parsed.name), version, hashed or exact_specifier(version), group, line)
+
+
+def requirements(node: Node | None, group: str) -> list[Package | None]:
+    """The packages of a list of requirements, each of them as `requirement` gives it."""
+    items = node.list if node is not None else []
+    return [requirement(item.text, item.line, group) for item in items if item.text]
 
 
 def _from_url(text: str, line: int, group: str) -> Package | None:
