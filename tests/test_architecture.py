@@ -43,7 +43,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "workers",
         "judge extract reach projects",
         "reach.needs",
-        "reach.failures reach.uncalled reach.unloaded reach.unset shipped",
+        "reach.failures reach.trials reach.uncalled reach.unloaded reach.unset shipped",
         "reach.unbound reach.unprovided",
         "EXTRACTORS reach.unbuildable reach.unbundled reach.launch reach.uninstalled reach.unmade reach.bodies reach.unused",
         "reach.runners reach.containers",

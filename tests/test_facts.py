@@ -13,17 +13,19 @@ from mlops_audit.facts import CASELESS, EVERYWHERE, LENT, Fact, Facts, Kind, Rea
 from mlops_audit.globs import globs, holds, matcher
 from mlops_audit.names import MUCH, Names
 
+EDGE = "(?:(?<![a-zA-Z])|(?![a-zA-Z])|(?<=[a-z])(?=[A-Z]))"  # not between two letters, save in camelCase
+
 
 def regular_expression(pattern: str) -> re.Pattern[str]:
     """The oracle: the same glob as a regular expression."""
     head = ""
     if pattern.startswith("**/"):
         head, pattern = "(?:.*/)?", pattern[3:]
-    body = "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
+    body = "".join({"*": ".*", "?": ".", "&": EDGE}.get(c, re.escape(c)) for c in pattern)
     return re.compile(head + body, re.DOTALL)
 
 
-@given(st.text("ab/.*?", max_size=8), st.text("ab/.", max_size=10))
+@given(st.text("aB/.*?&", max_size=8), st.text("abB/.", max_size=10))
 def test_a_glob_matches_what_the_regular_expression_matches(pattern: str, text: str) -> None:
     assert matcher((pattern,))(text) == bool(regular_expression(pattern).fullmatch(text))
 
@@ -38,6 +40,9 @@ def test_a_glob_matches_what_the_regular_expression_matches(pattern: str, text: 
         ("*model?card*", "docs/MODEL-CARD.md".lower()),
         ("a*a", "aa"),
         ("*", ""),
+        ("*&mae&*<*", "best_mae < mae_limit"),
+        ("*&Call", "onCall"),
+        ("&on_call&*", "on_call2.names"),
     ],
 )
 def test_a_text_matches(pattern: str, text: str) -> None:
@@ -45,7 +50,15 @@ def test_a_text_matches(pattern: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "text"), [("a*a", "a"), ("*.fit", "outfit"), ("?.fit", ".fit"), ("log_*", "blog_x")]
+    ("pattern", "text"),
+    [
+        ("a*a", "a"),
+        ("*.fit", "outfit"),
+        ("?.fit", ".fit"),
+        ("log_*", "blog_x"),
+        ("*&mae&*<*", "maes_width < 4"),
+        ("*&on_call&*", "preemption_callback"),
+    ],
 )
 def test_a_text_does_not_match(pattern: str, text: str) -> None:
     assert not matcher((pattern,))(text)
@@ -92,8 +105,8 @@ def test_a_fact_answers_to_the_imports_and_calls_of_its_file() -> None:
     assert facts.trait(call, "absent") == ()
 
 
-GLOBS = st.lists(st.from_regex(r"!?(\*\*/)?[abA?*\x00]{0,5}", fullmatch=True), max_size=4).map(tuple)
-TEXTS = st.lists(st.text("abA/\0", max_size=5), min_size=20, max_size=60)
+GLOBS = st.lists(st.from_regex(r"!?(\*\*/)?[abA?*&\x00]{0,5}", fullmatch=True), max_size=4).map(tuple)
+TEXTS = st.lists(st.text("abA/&\0", max_size=5), min_size=20, max_size=60)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

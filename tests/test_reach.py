@@ -441,3 +441,50 @@ def test_a_definition_of_both_sides_is_called_on_the_sides_whose_code_calls_it(
     (clean,) = facts.named(Kind.DEFINITION, ("clean",))
     assert facts.trait(clean, "sides") == ("both",)
     assert facts.trait(clean, "callers") == ((side,) if side else ())
+
+
+def triggers_of_training(*commands: Fact) -> frozenset[str]:
+    fitting = Fact(Kind.CALL, "sklearn.svm.SVC.fit", Site("train.py", 3))
+    return Reach([*PATHS, *commands]).lend([fitting])[0].reached.triggers
+
+
+def test_a_moment_of_training_in_a_job_of_tests_is_no_training_on_a_schedule() -> None:
+    text, often = "python train.py --epochs 1 --device cpu", ("push", "schedule")
+    tried = command(text, job="tests", triggers=often)
+    assert triggers_of_training(tried) == {"push"}
+    assert triggers_of_training(command(text, job="retrain", triggers=often)) == {"push", "schedule"}
+    assert triggers_of_training(command("python train.py --epochs 10", job="tests", triggers=often)) == {
+        "push",
+        "schedule",
+    }
+    assert triggers_of_training(tried, command("python train.py", job="night", triggers=("schedule",))) == {
+        "push",
+        "schedule",
+    }
+
+
+@pytest.mark.parametrize(
+    "making",
+    [
+        command("kind create cluster --name x", triggers="push"),
+        command("minikube start", triggers="push"),
+        Fact(
+            Kind.ACTION,
+            "helm/kind-action@v1.13.0",
+            Site(".github/workflows/ci.yml", 5),
+            {"unit": ".github/workflows/ci.yml#build"},
+        ),
+    ],
+)
+def test_what_is_deployed_into_a_cluster_of_the_job_is_in_a_sandbox(making: Fact) -> None:
+    inside = Fact(
+        Kind.COMMAND,
+        "helm install x",
+        Site("scripts/run.sh", 2),
+        {"unit": "scripts/run.sh", "system": "shell"},
+    )
+    starts = command("bash scripts/run.sh", triggers="push")
+    assert Reach([*PATHS, making, starts, inside]).lend([inside])[0].traits["sandbox"] == "yes"
+    assert "sandbox" not in Reach([*PATHS, starts, inside]).lend([inside])[0].traits
+    release = command("bash scripts/run.sh", job="release", triggers="tag")
+    assert "sandbox" not in Reach([*PATHS, making, starts, release, inside]).lend([inside])[0].traits

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from mlops_audit.cache import digest
 from mlops_audit.facts import CASELESS, LENT, Fact, Kind, TraitValue, Zone, values
-from mlops_audit.globs import conditions, globs, holds, pieces_of
+from mlops_audit.globs import MARKS, conditions, globs, holds, longest_literal, pieces_of
 from mlops_audit.ignores import MARK
 from mlops_audit.literals import finder
 from mlops_audit.reach.needs import WHOLE, needed, needs_all
@@ -229,9 +229,6 @@ class _ByName:
 def _literal(glob: str, ignore_case: bool) -> str:
     """The longest text that stands in whatever a glob matches, "" where anything may."""
     core = glob.strip("*")
-    if "*" not in core and "?" not in core and glob[:3] != "**/":
+    if "*" not in core and not MARKS.search(core) and glob[:3] != "**/":
         return core.lower() if ignore_case else core
-    texts = [
-        [part for piece in pieces for part in piece.split("?")] for pieces in pieces_of(glob, ignore_case)
-    ]
-    return min((max(parts, key=len) for parts in texts), key=len)
+    return min((longest_literal(pieces) for pieces in pieces_of(glob, ignore_case)), key=len)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+
+MARKS = re.compile("[?&]")  # what stands for any character, and for the edge of a word
 
 
 @cache
 def matcher(patterns: tuple[str, ...], ignore_case: bool = False) -> Callable[[str], bool]:
     """A test whether a whole text matches any of the globs.
 
-    `*` stands for any run of characters, dots, slashes and line ends included, `?` for one character; `**/` at
-    the beginning of a pattern also matches nothing. There are no other special characters and nothing is compiled
-    to a regular expression: building a matcher costs little, and matching never backtracks.
+    `*` stands for any run of characters, dots, slashes and line ends included, `?` for one character, `&` for the
+    edge of a word and no character; `**/` at the beginning of a pattern also matches nothing. There are no other
+    special characters and nothing is compiled to a regular expression: building a matcher costs little, and matching
+    never backtracks.
     """
     exact: set[str] = set()
     prefixes: list[str] = []
@@ -26,19 +29,19 @@ def matcher(patterns: tuple[str, ...], ignore_case: bool = False) -> Callable[[s
     for pattern in patterns:
         for pieces in pieces_of(pattern, ignore_case):
             first, last = pieces[0], pieces[-1]
-            plain = not any("?" in piece for piece in pieces)
+            plain = not any("?" in piece or "&" in piece for piece in pieces)
             if len(pieces) == 1 and plain:
                 exact.add(first)
             elif len(pieces) == 2 and not (first and last) and plain:
                 (suffixes if last else prefixes).append(first or last)
             elif len(pieces) == 3 and not (first or last) and plain:
                 infixes.append(pieces[1])
-            elif len(first) >= 2 and "?" not in first[:2]:
+            elif len(first) >= 2 and not {"?", "&"} & {*first[:2]}:
                 by_head.setdefault(first[:2], []).append(pieces)
-            elif len(last) >= 2 and "?" not in last[-2:]:
+            elif len(last) >= 2 and not {"?", "&"} & {*last[-2:]}:
                 by_tail.setdefault(last[-2:], []).append(pieces)
             else:
-                others.append((max([part for piece in pieces for part in piece.split("?")], key=len), pieces))
+                others.append((longest_literal(pieces), pieces))
     starts, ends = tuple(prefixes), tuple(suffixes)
 
     def matches(text: str) -> bool:
@@ -66,37 +69,67 @@ def pieces_of(pattern: str, ignore_case: bool) -> Iterator[tuple[str, ...]]:
         yield tuple((re.sub(r"\*+", "*", glob) if "**" in glob else glob).split("*"))
 
 
+def longest_literal(pieces: Iterable[str]) -> str:
+    """The longest text that stands in whatever some pieces match."""
+    return max([part for piece in pieces for part in MARKS.split(piece)], key=len)
+
+
 def fits(text: str, pieces: tuple[str, ...]) -> bool:
     """Whether a text is the pieces in their order with anything between them."""
     first, last = pieces[0], pieces[-1]
-    if ("?" not in first and not text.startswith(first)) or ("?" not in last and not text.endswith(last)):
+    if not _stands(text, first, 0):
         return False
+    at, end = _width(first), len(text) - _width(last)
     if len(pieces) == 1:
-        return len(text) == len(first) and _find(text, first, 0) == 0
-    end = len(text) - len(last)
-    if end < len(first) or _find(text[: len(first)], first, 0) != 0 or _find(text[end:], last, 0) != 0:
+        return at == len(text)
+    if end < at or not _stands(text, last, end):
         return False
-    at = len(first)
     for piece in pieces[1:-1]:
-        at = _find(text[:end], piece, at)
+        at = _find(text, piece, at, end)
         if at < 0:
             return False
-        at += len(piece)
+        at += _width(piece)
     return True
 
 
-def _find(text: str, piece: str, start: int) -> int:
-    """Where a piece with `?` for any character first stands in a text, -1 for nowhere."""
-    if "?" not in piece:
-        return text.find(piece, start)
-    literal = max(piece.split("?"), key=len)
-    offset = piece.index(literal) if literal else 0
-    at = text.find(literal, start + offset)
-    while at >= 0 and at - offset + len(piece) <= len(text):
-        begin = at - offset
-        if all(mark in ("?", text[begin + n]) for n, mark in enumerate(piece)):
-            return begin
-        at = text.find(literal, at + 1)
+def _width(piece: str) -> int:
+    return len(piece) - piece.count("&") if "&" in piece else len(piece)
+
+
+def _stands(text: str, piece: str, at: int) -> bool:
+    """Whether a piece with `?` for any character and `&` for the edge of a word stands at a place of a text."""
+    if "?" not in piece and "&" not in piece:
+        return text.startswith(piece, at)
+    for mark in piece:
+        if mark == "&":
+            if not _is_edge(text, at):
+                return False
+            continue
+        if at >= len(text) or mark not in ("?", text[at]):
+            return False
+        at += 1
+    return True
+
+
+def _is_edge(text: str, at: int) -> bool:
+    """Whether a word begins or ends there: not between two letters, save in `camelCase`."""
+    if at <= 0 or at >= len(text):
+        return True
+    before, after = text[at - 1], text[at]
+    return not (before.isalpha() and after.isalpha()) or (before.islower() and after.isupper())
+
+
+def _find(text: str, piece: str, start: int, end: int) -> int:
+    """Where a piece first stands between two places of a text, -1 for nowhere."""
+    if "?" not in piece and "&" not in piece:
+        return text.find(piece, start, end)
+    literal = longest_literal((piece,))
+    offset, width = _width(piece[: piece.index(literal)]) if literal else 0, _width(piece)
+    at = text.find(literal, start + offset, end)
+    while at >= 0 and at - offset + width <= end:
+        if _stands(text, piece, at - offset):
+            return at - offset
+        at = text.find(literal, at + 1, end)
     return -1
 
 

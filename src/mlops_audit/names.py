@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import accumulate
 
-from mlops_audit.globs import fits, pieces_of, sides
+from mlops_audit.globs import MARKS, fits, longest_literal, pieces_of, sides
 
 FEW = 16  # names that are sooner tried one by one
 MUCH = 20_000  # characters of all names, from which on their words are looked at first
@@ -85,7 +85,7 @@ class _Batch:
     def _one(self, glob: str) -> Sequence[str]:
         """The texts that match one glob; those of the forms `x`, `x*`, `*x` and `*x*`, which most have, without ado."""
         head, star, rest = glob.partition("*")
-        if "?" not in glob:
+        if "?" not in glob and "&" not in glob:
             if not star:
                 return (glob,) if glob in self._written else ()
             if head:
@@ -104,14 +104,14 @@ class _Batch:
     def _fitting(self, pieces: tuple[str, ...]) -> Iterable[str]:
         """The names as they are compared that are the pieces in their order with anything between them."""
         first, last = pieces[0], pieces[-1]
-        head, tail = first.partition("?")[0], last.rpartition("?")[2]
+        head, tail = MARKS.split(first, maxsplit=1)[0], MARKS.split(last)[-1]
         candidates: Sequence[str]
         if head:
             candidates = _beginning(self._sorted, head)
         elif tail:
             candidates = self._ending(tail)
         else:
-            literal = max([part for piece in pieces for part in piece.split("?")], key=len)
+            literal = longest_literal(pieces)
             candidates = self._holding(literal) if literal else self._sorted
         return [text for text in candidates if fits(text, pieces)] if candidates else ()
 

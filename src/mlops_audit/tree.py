@@ -51,6 +51,19 @@ OWN_FILES = frozenset(
 DOCUMENTATION_FOLDERS = frozenset({"doc", "docs", "documentation", "website", "wiki", "slides"})
 TEST_FOLDERS = frozenset({"test", "tests", "testing", "e2e", "spec", "specs", "__tests__", "integration_tests",
                           "unit_tests", "integration-tests", "integraton-test", "test_suite"})  # fmt: skip
+# Folders of what tests read; a data set may lie in them too, but a program or configuration is one of the tests.
+TEST_DATA_FOLDERS = re.compile(
+    r"(test[-_]?(data|resources|fixtures|assets|utils)|fixtures|mocks?|__mocks__|mock[-_].*)"
+)
+CODE_SUFFIXES = frozenset(
+    {".py", ".ipynb", ".r", ".sh", ".go", ".js", ".ts", ".tsx", ".java", ".yaml", ".yml", ".toml", ".tf"}
+)
+# What tells a programming assistant how to behave: advice, and no practice of the project.
+ASSISTANTS_FOLDERS = frozenset(
+    {".cursor", ".claude", ".windsurf", ".clinerules", ".roo", ".agents", ".gemini"}
+)
+ASSISTANTS_FILES = frozenset({"agents.md", "claude.md", "gemini.md", "copilot-instructions.md", ".cursorrules", ".windsurfrules",
+                              ".clinerules", ".cursor.rules.md"})  # fmt: skip
 PROSE_SUFFIXES = frozenset({".md", ".markdown", ".rst", ".txt", ".adoc", ".mdx"})
 NOTEBOOK_SUFFIXES = frozenset({".ipynb", ".rmd", ".qmd"})
 
@@ -59,7 +72,7 @@ def zone_of(path: str) -> Zone:
     """The zone of a path relative to the root, by the general rules of evidence of the catalogue.
 
     Documents in the documentation are the project's own, code there is not. Folders of tests hold tests; so do
-    files named test_*, *_test and conftest.py wherever they stand.
+    files named test_*, *_test and conftest.py wherever they stand, and programs and configuration among test data.
     """
     pure = PurePosixPath(path)
     folders = [folder.lower() for folder in pure.parts[:-1]]
@@ -70,7 +83,11 @@ def zone_of(path: str) -> Zone:
         return Zone.FOREIGN
     if folders and folders[0] in DOCUMENTATION_FOLDERS and suffix not in PROSE_SUFFIXES:
         return Zone.FOREIGN
+    if name in ASSISTANTS_FILES or not ASSISTANTS_FOLDERS.isdisjoint(folders):
+        return Zone.FOREIGN
     if any(folder in TEST_FOLDERS for folder in folders):
+        return Zone.TEST
+    if suffix in CODE_SUFFIXES and any(map(TEST_DATA_FOLDERS.fullmatch, folders)):
         return Zone.TEST
     if re.fullmatch(
         r"(test_.*|.*_test|conftest|.*\.test|.*\.spec)\.(py|r|js|ts|jsx|tsx|ipynb|go|java|scala|sh)", name

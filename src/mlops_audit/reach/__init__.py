@@ -13,6 +13,7 @@ from mlops_audit.reach.launch import targets_of_command, targets_of_name
 from mlops_audit.reach.needs import SCRIPT, STARTERS
 from mlops_audit.reach.places import Repository, is_module_name
 from mlops_audit.reach.stated import Stated
+from mlops_audit.reach.trials import is_trial, makes_cluster, sandboxed, without_recurring
 from mlops_audit.reach.uncalled import uncalled
 from mlops_audit.reach.unloaded import unasked_alerts, unloaded
 from mlops_audit.reach.unset import unset
@@ -29,6 +30,7 @@ class Edge(NamedTuple):
     target: str
     link: Link
     masked: bool = False  # whether a failure of what it runs is swallowed there
+    trial: bool = False  # whether it is only tried there
 
 
 @dataclass(slots=True)
@@ -59,6 +61,8 @@ class Reach:
         self._triggers: dict[str, set[str]] = defaultdict(set)
         self._roots: dict[str, None] = {}
         self._vain: set[tuple[Site, str]] = set()  # commands that start nothing but files that fail
+        self._tries = False  # whether any command only tries what it starts
+        making = {unit_of(fact) for fact in facts if makes_cluster(fact)}
         for fact in facts:
             if fact.kind is Kind.IMPORT:
                 self._add_import(fact)
@@ -69,6 +73,10 @@ class Reach:
         self._tests = frozenset(fact.site.path for fact in facts if fact.zone is Zone.TEST)
         self._foreign = frozenset(fact.site.path for fact in facts if fact.zone is Zone.FOREIGN)
         self._reached = self._walk()
+        starting = sorted(unit for unit in self._roots if self._triggers[unit])
+        self._sandboxed = sandboxed(
+            making, starting, lambda unit: [edge.target for edge in self._followed(unit)]
+        )
         run = frozenset(_path(unit) for unit in self._reached) - self._tests
         imports = {path: used for path, used in self._imports.items() if path not in self.failures.files}
         self._unused = unused(stated, imports, run) | unloaded(stated) | unasked_alerts(stated)
@@ -127,9 +135,13 @@ class Reach:
         if target != unit:
             link = Link(fact.site, " ".join(what.split())[:160])
             masked = bool({"masked", "unchecked"} & set(fact.traits))
+            trial = is_trial(fact, unit)
+            self._tries |= trial
             known = self._edges[unit].get(target)
-            if known is None or (known.masked and not masked):
-                self._edges[unit][target] = Edge(target, link, masked)
+            if known is None:
+                self._edges[unit][target] = Edge(target, link, masked, trial)
+            elif (known.masked and not masked) or (known.trial and not trial):
+                self._edges[unit][target] = Edge(target, link, known.masked and masked, known.trial and trial)
 
     def _edges_from(self, unit: str) -> Mapping[str, Edge]:
         """What a unit runs. How the inside of a file hangs together is found out when something comes to that file."""
@@ -176,6 +188,12 @@ class Reach:
                         queue.append(edge.target)
         systems = self._handed_on(self._systems, followed.__getitem__)
         triggers = self._handed_on(self._triggers, followed.__getitem__)
+        if self._tries:
+            lasting = self._handed_on(
+                self._triggers, lambda unit: [edge for edge in followed[unit] if not edge.trial]
+            )
+            tried = self._handed_on(without_recurring(self._triggers), followed.__getitem__)
+            triggers = {unit: lasting.get(unit, frozenset()) | tried[unit] for unit in triggers}
         heeded = self._handed_on(
             self._triggers, lambda unit: [edge for edge in self._edges_from(unit).values() if not edge.masked]
         )
@@ -239,6 +257,10 @@ class Reach:
                 traits = {**traits, "dead": "yes"}
             if path in self._unused:
                 traits = {**traits, "unused": "yes"}
+            if unit in self._sandboxed and fact.kind in (Kind.COMMAND, Kind.ACTION):
+                traits = {**traits, "sandbox": "yes"}
+            if self._tries and is_trial(fact, unit):
+                traits = {**traits, "trial": "yes"}
             if fact.kind is Kind.DEFINITION and fact.site in self._uncalled:
                 traits = {**traits, "uncalled": "yes"}
             if fact.kind is Kind.CALL and fact.site in self._unset:
