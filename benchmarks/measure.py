@@ -208,10 +208,11 @@ def main() -> None:
     parser.add_argument("--box", type=float, default=90, help="seconds after which a program is ended (90)")
     parser.add_argument("--scale", type=float, default=1, help="the size of the synthetic repositories, 0 for none (1)")
     parser.add_argument("--no-growth", action="store_true", help="leave out the growing repositories")
+    parser.add_argument("--growth-only", action="store_true", help="measure nothing but the growing repositories")
     asked = parser.parse_args()
     load = os.getloadavg()[0]
     measured = []
-    for name, files, shape in SYNTHETIC if asked.scale else ():
+    for name, files, shape in SYNTHETIC if asked.scale and not asked.growth_only else ():
         count = max(20, round(files * asked.scale))
         measured.append(measure(name, lambda place, n=name, c=count, s=shape: lay_out(place / n, c, s), asked))  # type: ignore[misc]
     for given in asked.repositories:
