@@ -18,7 +18,7 @@ from mlops_audit.rules import Pack, Signal
 from mlops_audit.tree import File
 
 # What a fact has only once all files are read; whether it answers cannot be told by its file alone.
-LATER = (LENT - {"file"}) | {"unused", "dead", "uncalled", "unset"}
+LATER = (LENT - {"file"}) | {"unused", "dead", "uncalled", "unset", "sandbox", "trial"}
 ENOUGH = 150  # files: fewer are judged sooner than it is found out what can be asked of them
 MOST_NAMES = 50_000  # whose questions are remembered, of one kind and zone
 LONGEST_NAME = 100  # that is remembered
