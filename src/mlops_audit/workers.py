@@ -15,7 +15,7 @@ from io import FileIO
 from typing import NamedTuple
 
 from mlops_audit.budget import ENDLESS, Budget
-from mlops_audit.extract import Sieve, extract_file, readable, skipped, uncollected
+from mlops_audit.extract import Sieve, extract_file, load, readable, skipped, uncollected
 from mlops_audit.facts import Fact, Problem, Site
 from mlops_audit.parse.nodes import ParseFailure
 from mlops_audit.records import facts_of, plain_facts
@@ -67,6 +67,7 @@ def extracted(
     jobs = jobs_for(len(work), jobs)
     found: dict[int, Read] = {}
     if jobs > 1:
+        load(files[number] for number in work[:ENOUGH])
         found = _Pool(files, budget, identify, sieve, progress, len(work)).read(work, jobs)
     read = []
     with uncollected() as swept:

@@ -146,6 +146,12 @@ def readable(file: File) -> bool:
     return any(_modules(file.placed or file.path))
 
 
+def load(files: Iterable[File]) -> None:
+    """Import the extractors of files now, so that no process that is made from this one has to."""
+    for module in {module for file in files for module in _modules(file.placed or file.path)}:
+        import_module(f"{__name__}.{module}")
+
+
 def skipped(file: File, budget: Budget) -> tuple[list[Fact], list[Problem]]:
     """What is known of a file for which no time is left."""
     problems = [Problem(Site(file.path), f"skipped: {budget.words}", True)] if readable(file) else []
@@ -247,4 +253,4 @@ def _may_end(last: str, ending: str) -> bool:
 
 def _extractors(path: str) -> Iterator[Extractor]:
     for module in _modules(path):
-        yield import_module(f"mlops_audit.extract.{module}").extract
+        yield import_module(f"{__name__}.{module}").extract
