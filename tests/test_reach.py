@@ -488,3 +488,13 @@ def test_what_is_deployed_into_a_cluster_of_the_job_is_in_a_sandbox(making: Fact
     assert "sandbox" not in Reach([*PATHS, starts, inside]).lend([inside])[0].traits
     release = command("bash scripts/run.sh", job="release", triggers="tag")
     assert "sandbox" not in Reach([*PATHS, making, starts, release, inside]).lend([inside])[0].traits
+
+
+def test_a_declared_package_is_no_folder_of_a_package_of_the_project() -> None:
+    paths = files("pkg/__init__.py", "pkg/lightning/__init__.py", "pkg/lightning/core.py", "examples.py")
+    asked = Fact(Kind.IMPORT, "lightning.core", Site("examples.py", 1))
+    called = Fact(Kind.CALL, "fit", Site("pkg/lightning/core.py", 3))
+    runs = command("python examples.py")
+    assert Reach([*paths, asked, called, runs]).lend([called])[0].reached.chain
+    declared = Fact(Kind.DEPENDENCY, "lightning", Site("pyproject.toml", 4))
+    assert not Reach([*paths, asked, called, runs, declared]).lend([called])[0].reached.chain

@@ -31,6 +31,7 @@ class Repository:
     tests: tuple[str, ...]
     widened: frozenset[str] = frozenset()  # files that add folders to the places from which they import
     in_order: Sequence[str] = ()
+    declared: frozenset[str] = frozenset()  # the packages that the project asks for, as imports name them
     # What was found out: the files of a module seen from a folder, and the units that a command starts there.
     _found: dict[tuple[str, str, bool], list[str]] = field(default_factory=dict, compare=False, repr=False)
     started: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = field(
@@ -68,6 +69,7 @@ class Repository:
             tuple(sorted(tests)),
             frozenset(fact.site.path for fact in stated.of(Kind.CALL) if fact.name in WIDENING),
             sorted(set(paths)),
+            frozenset(fact.name.replace("-", "_") for fact in stated.of(Kind.DEPENDENCY)),
         )
 
     def file(self, name: str, *folders: str) -> str | None:
@@ -92,6 +94,7 @@ class Repository:
 
         A name of one part must lie beside the importer, in a folder above it, or in a top folder of sources, unless the
         importer adds folders to its path and there is only one module of that name; longer names may lie anywhere, the nearest wins.
+        A name that begins as a declared package does is that package, and nothing inside a package of the project.
         """
         here, widened = folder_of(importer), importer in self.widened
         for dotted in (name, *modules):
@@ -111,6 +114,8 @@ class Repository:
         found = [path for path in self.modules.get(parts[-1], ()) if f"/{path}".endswith(ends)]
         if len(parts) == 1 and not (widened and len(found) == 1):
             found = [p for p in found if _importable(_above(p, parts), here)]
+        if found and parts[0] in self.declared:
+            found = [p for p in found if f"{_above(p, parts)}/__init__.py" not in self.paths]
         if not found:
             return []
         path = min(found, key=lambda p: (-_common(p, here), len(p), p)) if len(found) > 1 else found[0]
