@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from mlops_audit import asked as asking
 from mlops_audit.asked import EVERYTHING, Asked, sieve_of
-from mlops_audit.audit import examine, findings, rule_pack
+from mlops_audit.audit import findings
+from mlops_audit.examination import examine
 from mlops_audit.facts import Fact, Facts, Kind, Site, Zone
 from mlops_audit.judge import Finding
 from mlops_audit.literals import finder, plain_finder
+from mlops_audit.rule_packs import rule_pack
 from mlops_audit.rules import Pack, Signal
 from mlops_audit.tree import File, Tree
 

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlops_audit import catalogue
-from mlops_audit.audit import NothingToAudit, audit, rule_pack
+from mlops_audit.audit import NothingToAudit, audit
 from mlops_audit.cache import Cache, digest, user_folder
 from mlops_audit.memory import Memory, blob_id
 from mlops_audit.report import render
+from mlops_audit.rule_packs import rule_pack
 from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree
 

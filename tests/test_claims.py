@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from mlops_audit.audit import audit_tree, rule_pack
+from mlops_audit.audit import audit_tree
 from mlops_audit.report import render
+from mlops_audit.rule_packs import rule_pack
 from mlops_audit.tree import Tree
 
 TRAIN = "from sklearn.svm import SVC\n\nSVC().fit([[0], [1]], [0, 1])\n"

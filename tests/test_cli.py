@@ -435,9 +435,9 @@ def test_nothing_is_imported_from_the_folder_it_is_started_in(project: Path) -> 
 
 def test_the_public_face_is_there_in_any_order_of_imports() -> None:
     script = (
-        "from mlops_audit.audit import examine\nimport mlops_audit\nfrom mlops_audit import Report, audit\n"
+        "from mlops_audit.audit import findings\nimport mlops_audit\nfrom mlops_audit import Report, audit\n"
         "assert mlops_audit.audit is audit and callable(audit) and isinstance(Report, type)\n"
-        "import sys\nassert sys.modules['mlops_audit.audit'].examine is examine\n"
+        "import sys\nassert sys.modules['mlops_audit.audit'].findings is findings\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
     quick = "import mlops_audit, sys; mlops_audit.__version__; assert 'mlops_audit.audit' not in sys.modules"

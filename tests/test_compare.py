@@ -12,12 +12,13 @@ from markdown_it import MarkdownIt
 from schemas import schema
 from test_cli import Run, run  # noqa: F401
 
-from mlops_audit.audit import Asked, NothingToAudit, rule_pack
+from mlops_audit.audit import Asked, NothingToAudit
 from mlops_audit.changes.compare import LARGEST_COMMENT, direction_of, render
 from mlops_audit.changes.identity import Mark, likeness, match, renames, sketch
 from mlops_audit.changes.sides import CompareError, compare_trees, side_of_report
 from mlops_audit.changes.telling import Told
 from mlops_audit.facts import Site
+from mlops_audit.rule_packs import rule_pack
 
 GOLDEN = Path(__file__).parent / "data"
 Document = dict[str, Any]
@@ -280,9 +281,10 @@ def test_a_second_comparison_reads_no_file_again(
     history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlops_audit import memory
-    from mlops_audit.audit import Asked, rule_pack
+    from mlops_audit.audit import Asked
     from mlops_audit.cache import Cache
     from mlops_audit.changes.sides import compare_trees
+    from mlops_audit.rule_packs import rule_pack
 
     base = history.commit({"requirements.txt": "scikit-learn\nmlflow\n", "src/train.py": LOGGED})
     history.commit({"src/train.py": TRAIN})

@@ -12,9 +12,9 @@ import click
 import pytest
 
 from mlops_audit import catalogue, cli, config, parse
-from mlops_audit.audit import rule_pack
 from mlops_audit.cli import command_of
 from mlops_audit.formats.rule_pages import pages
+from mlops_audit.rule_packs import rule_pack
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 RULES = CHECKOUT / "docs/rules"

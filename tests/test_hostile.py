@@ -19,8 +19,9 @@ from jsonschema import Draft7Validator
 from schemas import schema
 
 from mlops_audit import report
-from mlops_audit.audit import audit_tree, rule_pack
+from mlops_audit.audit import audit_tree
 from mlops_audit.budget import Budget
+from mlops_audit.rule_packs import rule_pack
 from mlops_audit.tree import Tree
 
 HERE = Path(__file__).resolve().parent

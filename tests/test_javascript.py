@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlops_audit.audit import examine, rule_pack
 from mlops_audit.code.construct_types import declared_type
+from mlops_audit.examination import examine
 from mlops_audit.extract import kinds_of
 from mlops_audit.extract.javascript import extract
 from mlops_audit.facts import Fact, Kind
 from mlops_audit.parse.nodes import NotRead, ParseFailure
+from mlops_audit.rule_packs import rule_pack
 from mlops_audit.tree import Tree
 
 

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from mlops_audit.audit import examine, rule_pack
+from mlops_audit.examination import examine
+from mlops_audit.rule_packs import rule_pack
 from mlops_audit.tree import Tree
 
 LOADS = "import pickle\n\nmodel = pickle.load(open('model.pkl', 'rb'))\nmodel.predict(rows)\n"

@@ -18,12 +18,13 @@ from jsonschema import Draft202012Validator
 
 import mlops_audit
 from mlops_audit import parse, report, safe
-from mlops_audit.audit import NothingToAudit, audit_tree, rule_pack
+from mlops_audit.audit import NothingToAudit, audit_tree
 from mlops_audit.catalogue import data_folder
 from mlops_audit.extract import EXTRACTORS, GIVES, extract_file
 from mlops_audit.facts import Kind
 from mlops_audit.parse.nodes import ParseFailure
 from mlops_audit.redact import redacted
+from mlops_audit.rule_packs import rule_pack
 from mlops_audit.tree import Tree
 
 WORDS = st.sampled_from(

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from mlops_audit.audit import examine, rule_pack
+from mlops_audit.examination import examine
 from mlops_audit.facts import Fact, Kind, Site, Zone
 from mlops_audit.reach import Reach
 from mlops_audit.reach.told import told
+from mlops_audit.rule_packs import rule_pack
 from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree
 

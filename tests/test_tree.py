@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlops_audit.audit import examine
+from mlops_audit.examination import examine
 from mlops_audit.facts import Zone
 from mlops_audit.parse.nodes import ParseFailure
 from mlops_audit.repository import Repository, RepositoryError

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 import pytest
 from jsonschema import Draft202012Validator
 
-from mlops_audit.audit import Asked, NothingToAudit, audit, rule_pack
+from mlops_audit.audit import Asked, NothingToAudit, audit
 from mlops_audit.cache import Cache
 from mlops_audit.catalogue import data_folder
 from mlops_audit.changes import states, trend_report
@@ -26,6 +26,7 @@ from mlops_audit.changes.trend import Choice, Trend, trend
 from mlops_audit.changes.trend_report import document_of, read, render, sparkline
 from mlops_audit.memory import Memory
 from mlops_audit.repository import RepositoryError
+from mlops_audit.rule_packs import rule_pack
 from mlops_audit.rules import Pack
 
 PACK = rule_pack(())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mlops_audit.audit import examine
+from mlops_audit.examination import examine
 from mlops_audit.facts import Kind
 from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree

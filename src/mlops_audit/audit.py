@@ -1,46 +1,39 @@
-"""The audit, whole: the only module that knows extractors and rules."""
+"""The audit, whole: from a repository and what is asked of it to the report."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
-from mlops_audit import catalogue, rules, workers
-from mlops_audit import extract as extractors
-from mlops_audit.asked import EVERYTHING, sieve_of
+from mlops_audit import catalogue
+from mlops_audit.asked import sieve_of
 from mlops_audit.budget import RUN_SECONDS, Budget
 from mlops_audit.cache import NOTHING_KEPT, Cache
 from mlops_audit.changes.baseline import Baseline, hold
 from mlops_audit.changes.identity import CLAIM, Sketch, line_findings, sketch
-from mlops_audit.facts import Fact, Facts, Kind, Problem, Site, Zone, values
+from mlops_audit.examination import ALONE, Reading, examine
+from mlops_audit.facts import Fact, Facts, Kind, Problem, Site, Zone
 from mlops_audit.formats.location import locate
 from mlops_audit.formats.snippets import snippets
 from mlops_audit.ignores import Ignores, ignores_in
 from mlops_audit.judge import Evidence, Finding, judge_projects, kinds_of, unsupported_claims
 from mlops_audit.memory import Memory, Shelf
-from mlops_audit.names import Names
 from mlops_audit.parse.nodes import ParseFailure, decode
 from mlops_audit.projects import Projects, chosen, part, split
-from mlops_audit.reach import Reach
-from mlops_audit.reach.bodies import Bodies
-from mlops_audit.reach.uninstalled import ASKED_FOR
 from mlops_audit.report import Report, report_of, shown_sites
-from mlops_audit.rules import Pack, RuleError, nearest
+from mlops_audit.rule_packs import rule_pack
+from mlops_audit.rules import Pack
 from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
-from mlops_audit.shipped import exemplified, shipped
-from mlops_audit.tree import PROSE_SUFFIXES, Tree, zone_of
-from mlops_audit.unread import ANYTHING, Unread, doubted, undecided
+from mlops_audit.tree import PROSE_SUFFIXES, Tree
+from mlops_audit.unread import doubted, undecided, unread_in
 from mlops_audit.waivers import Waiving, kept, waive
 
 MACHINE_LEARNING = frozenset({"trains", "serves", "llm"})
 PROFILES: Mapping[str, str] = {"uk-gov": "uk-gov"}  # profile -> the kind that it adds
 MOST_ALIKE = 100  # problems of one reason that are named
-MOST_UNREAD = 500  # files that are looked at one by one for what they could have stated
 PROSE_NAMES = frozenset(
     {"license", "licence", "notice", "authors", "codeowners", "readme", "changelog", ".gitignore"}
 )
@@ -223,20 +216,6 @@ def report_on(
     )
 
 
-def unread_in(problems: Iterable[Problem], tree: Tree) -> list[Unread]:
-    """The files that were not read, each with what it could have stated; a folder or list cut short could state anything."""
-    zones = {file.path: file.zone for file in tree.files}
-    found: dict[str, Unread] = {}
-    for problem in problems:
-        path = problem.site.path
-        if problem.unread and len(found) >= MOST_UNREAD:
-            return [*found.values(), Unread(ANYTHING, Zone.SOURCE, extractors.ANY)]
-        if problem.unread and path not in found:
-            kinds = extractors.ANY if path == ANYTHING or path not in zones else extractors.kinds_of(path)
-            found[path] = Unread(path, zones.get(path) or zone_of(path), kinds)
-    return list(found.values())
-
-
 def _gathered(problems: Sequence[Problem]) -> list[Problem]:
     """The problems, of those with the same reason no more than a hundred by name."""
     kept: list[Problem] = []
@@ -269,106 +248,6 @@ def _sketches(tree: Tree, paths: Collection[str]) -> dict[str, Sketch]:
     return found
 
 
-class Reading(NamedTuple):
-    """By how many processes files are read (0: as many as pay), and who is told how far that is."""
-
-    jobs: int = 0
-    progress: workers.Progress | None = None
-
-
-ALONE = Reading(jobs=1)
-
-
-def examine(
-    tree: Tree,
-    pack: Pack,
-    memory: Memory | None = None,
-    budget: Budget | None = None,
-    reading: Reading = ALONE,
-    whole: bool = False,
-) -> tuple[Facts, list[Problem], dict[str, tuple[Evidence, ...]]]:
-    """What a tree states, what could not be read, and the kinds of project it is with the evidence of each.
-
-    Which files train and which serve also tells reach which modules both sides share. `memory` is what audits of other
-    commits of the same repository have read already; without a budget only single files are under an alarm. Facts that no
-    rule asks for are left out unless the `whole` is wanted.
-    """
-    jobs, limit = reading.jobs if tree.apart else 1, budget or Budget(math.inf)
-    if memory is not None:
-        extracted, problems = memory.extract(tree.files, limit, jobs, reading.progress)
-    else:
-        sieve = EVERYTHING if whole else sieve_of(pack, len(tree.files))
-        extracted, problems = workers.extract(tree.files, limit, jobs, reading.progress, sieve)
-    known = memory.names if memory else Names()
-    reach = Reach(extracted, _texts(tree, memory.consulted if memory is not None else set()))
-    home = {file.placed: file.path for file in tree.files if file.placed}
-    lent = relocated(reach.lend(extracted), home)
-    facts = Facts(lent, known=known)
-    kinds = kinds_of(facts, pack.kinds)
-    places = {file.path: file.placed or file.path for file in tree.files}
-    training, serving = (
-        {places[e.fact.site.path] for e in kinds.get(side, ())} for side in ("trains", "serves")
-    )
-    sides = {home.get(path, path): side for path, side in reach.sides(training, serving).items()}
-    uses = {home.get(path, path): used for path, used in reach.uses().items()}
-    own = ({home.get(path, path) for path in paths} for paths in (training, serving))
-    problems += [_absent_module(fact) for fact in relocated(reach.failures.imports, home)]
-    problems += [_absent_name(fact) for fact in relocated(reach.failures.unbound, home)]
-    return facts.told(sides, uses, Bodies(lent, *own)), problems, kinds
-
-
-def relocated(facts: Iterable[Fact], home: Mapping[str, str]) -> list[Fact]:
-    """The facts of a template's files back at the paths where those files stand in the repository."""
-    if not home:
-        return list(facts)
-
-    def back(site: Site) -> Site:
-        return replace(site, path=home.get(site.path, site.path))
-
-    return [
-        replace(
-            fact,
-            site=back(fact.site),
-            reached=fact.reached._replace(
-                chain=tuple(link._replace(site=back(link.site)) for link in fact.reached.chain)
-            ),
-        )
-        for fact in facts
-    ]
-
-
-def _texts(tree: Tree, consulted: set[str]) -> Callable[[str], str | None]:
-    """The text of a file by the path at which its facts stand; None for what cannot be read.
-
-    The paths that are asked for are added to those consulted.
-    """
-    files = {file.placed or file.path: file for file in tree.files}
-
-    def text_of(path: str) -> str | None:
-        consulted.add(path)
-        try:
-            return decode(files[path].read())
-        except (KeyError, ParseFailure):
-            return None
-
-    return text_of
-
-
-def _absent_name(fact: Fact) -> Problem:
-    module, _, name = fact.name.rpartition(".")
-    return Problem(
-        fact.site, f"imports {name} from {module}, which holds none: code that fails is partial at best"
-    )
-
-
-def _absent_module(fact: Fact) -> Problem:
-    module = next(iter(values(fact.traits.get("module"))), fact.name)
-    lacks = (
-        "nothing installs where it runs" if module.partition(".")[0] in ASKED_FOR else "the repository lacks"
-    )
-    return Problem(fact.site, f"imports {module}, which {lacks}: code that fails is partial at best")
-
-
 def findings(
     facts: Facts,
     kinds: Mapping[str, tuple[Evidence, ...]],
@@ -395,42 +274,6 @@ def findings(
 def projects_of(facts: Facts, kinds: Mapping[str, tuple[Evidence, ...]]) -> Projects:
     """The projects of a repository, told by their manifests and by the files that train."""
     return split(facts, (evidence.fact.site.path for evidence in kinds.get("trains", ())))
-
-
-def rule_pack(folders: Sequence[Path] = (), cache: Cache = NOTHING_KEPT, *, examples: bool = False) -> Pack:
-    """The rules that ship with the program, with those of the folders in the place of any of the same aspect.
-
-    Those of the program are without their `examples` unless these are asked for. Raises RuleError with all faults of all folders.
-    """
-    pack = exemplified() if examples else shipped(cache)
-    if not folders:
-        return pack
-    folder_of_all = catalogue.data_folder("rules")
-    aspects = {aspect.id for aspect in catalogue.load().aspects}
-    faults: list[str] = []
-    for folder in folders:
-        try:
-            further = rules.load(folder, shared=folder_of_all)
-        except RuleError as error:
-            faults.extend(error.faults)
-            continue
-        if not further.rules and not further.kinds:
-            faults.append(f"{folder}: no rules: a pack has files <pillar>/<aspect>.yaml")
-        for rule in further.rules:
-            if rule.id not in aspects:
-                near = nearest(rule.id, sorted(aspects))
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                faults.append(f"{rule.path}:1: the catalogue has no aspect {rule.id!r}{hint}")
-        pack = _merged(pack, further)
-    if faults:
-        raise RuleError(faults)
-    return pack
-
-
-def _merged(pack: Pack, further: Pack) -> Pack:
-    by_rule = {rule.id: rule for rule in (*pack.rules, *further.rules)}
-    by_kind = {kind.id: kind for kind in (*pack.kinds, *further.kinds)}
-    return Pack(tuple(by_rule[aspect] for aspect in sorted(by_rule)), tuple(by_kind.values()))
 
 
 def _why_nothing(tree: Tree) -> str:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from mlops_audit.audit import rule_pack
 from mlops_audit.extract import extract_file
 from mlops_audit.facts import Facts, Problem, Site, Zone
 from mlops_audit.globs import globs
@@ -17,6 +16,7 @@ from mlops_audit.judge import answers
 from mlops_audit.parse.nodes import NotRead, ParseFailure
 from mlops_audit.repository import RepositoryError
 from mlops_audit.repository.regular_files import read_regular
+from mlops_audit.rule_packs import rule_pack
 from mlops_audit.rules import Pack, Rule
 from mlops_audit.tree import File, Tree, cap_of, zones_of
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from mlops_audit.facts import Kind, Zone
+from mlops_audit import extract as extractors
+from mlops_audit.facts import Kind, Problem, Zone
 from mlops_audit.globs import holds
 from mlops_audit.judge import Finding, Verdict
 from mlops_audit.rules import Clause, KindRule, Rule, Signal
+from mlops_audit.tree import Tree, zone_of
 
 BY_PATH = "file"  # the trait that rules ask for and that a path alone answers
 ANYTHING = "."  # stands for files whose names are not known: a list of files that was cut short
+MOST = 500  # files that are looked at one by one for what they could have stated
 
 
 class Unread(NamedTuple):
@@ -28,6 +31,20 @@ class Unread(NamedTuple):
         if signal.kind not in self.kinds or self.zone not in signal.zones:
             return False
         return BY_PATH not in signal.where or holds((self.path,), signal.where[BY_PATH])
+
+
+def unread_in(problems: Iterable[Problem], tree: Tree) -> list[Unread]:
+    """The files that were not read, each with what it could have stated; a folder or list cut short could state anything."""
+    zones = {file.path: file.zone for file in tree.files}
+    found: dict[str, Unread] = {}
+    for problem in problems:
+        path = problem.site.path
+        if problem.unread and len(found) >= MOST:
+            return [*found.values(), Unread(ANYTHING, Zone.SOURCE, extractors.ANY)]
+        if problem.unread and path not in found:
+            kinds = extractors.ANY if path == ANYTHING or path not in zones else extractors.kinds_of(path)
+            found[path] = Unread(path, zones.get(path) or zone_of(path), kinds)
+    return list(found.values())
 
 
 def doubted(findings: Iterable[Finding], unread: Sequence[Unread]) -> list[Finding]:

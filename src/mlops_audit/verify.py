@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlops_audit.audit import examine, rule_pack
 from mlops_audit.catalogue import Aspect, data_folder, load
+from mlops_audit.examination import examine
 from mlops_audit.facts import Facts, Kind, Zone
 from mlops_audit.judge import Finding, Verdict, judge
+from mlops_audit.rule_packs import rule_pack
 from mlops_audit.rules import Example, Pack, Rule
 from mlops_audit.tree import Tree
 

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 from mlops_audit import catalogue
 from mlops_audit.asked import sieve_of
-from mlops_audit.audit import MACHINE_LEARNING, Asked, NothingToAudit, examine, report_on
+from mlops_audit.audit import MACHINE_LEARNING, Asked, NothingToAudit, report_on
 from mlops_audit.budget import RUN_SECONDS, Budget
 from mlops_audit.cache import NOTHING_KEPT, Cache
 from mlops_audit.changes.compare import Piece, Side, compared
 from mlops_audit.changes.identity import Sketch, against, renames, sketch
+from mlops_audit.examination import examine
 from mlops_audit.facts import Fact, Facts
 from mlops_audit.judge import Evidence, answers
 from mlops_audit.memory import Memory, Shelf

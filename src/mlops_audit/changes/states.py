@@ -10,9 +10,10 @@ from pathlib import Path
 
 from mlops_audit import catalogue
 from mlops_audit.asked import sieve_of
-from mlops_audit.audit import MACHINE_LEARNING, PROFILES, Asked, examine, findings, unread_in
+from mlops_audit.audit import MACHINE_LEARNING, PROFILES, Asked, findings
 from mlops_audit.budget import Budget, of_time
 from mlops_audit.cache import NOTHING_KEPT, Cache, digest, program
+from mlops_audit.examination import examine
 from mlops_audit.extract import kinds_of
 from mlops_audit.facts import LENT, Facts, Kind
 from mlops_audit.judge import answers
@@ -23,7 +24,7 @@ from mlops_audit.repository.history import Commit
 from mlops_audit.rules import Pack
 from mlops_audit.score import disable, maturity, pillar_score, score, verdicts, weigh
 from mlops_audit.tree import File, Tree
-from mlops_audit.unread import doubted
+from mlops_audit.unread import doubted, unread_in
 
 RANKS: Mapping[str, int] = {"na": 0, "missing": 0, "unknown": 0, "partial": 1, "pass": 2}
 CODE = frozenset({Kind.IMPORT, Kind.CALL, Kind.DEFINITION})

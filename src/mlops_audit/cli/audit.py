@@ -112,11 +112,12 @@ def audit(
     quiet: bool,
 ) -> int:
     """Audit the repository at PATH: 60 aspects, six scores, a maturity level and a roadmap."""
-    from mlops_audit.audit import NothingToAudit, Reading
+    from mlops_audit.audit import NothingToAudit
     from mlops_audit.audit import audit as audit_repository
     from mlops_audit.budget import of_time
     from mlops_audit.changes.baseline import BaselineError
     from mlops_audit.config import OWN_FILE, SHARED_FILE, Config, ConfigError
+    from mlops_audit.examination import Reading
     from mlops_audit.projects import NoProject
     from mlops_audit.report import NAMING_THE_COMMIT, render
     from mlops_audit.repository import RepositoryError

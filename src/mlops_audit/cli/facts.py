@@ -25,7 +25,7 @@ def facts(path: Path, rev: str | None, kind: str | None) -> int:
     """Print the facts of a repository as JSON lines, for authors of rules."""
     import json
 
-    from mlops_audit.audit import examine
+    from mlops_audit.examination import examine
     from mlops_audit.repository import RepositoryError
     from mlops_audit.tree import Tree
 

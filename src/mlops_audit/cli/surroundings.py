@@ -106,7 +106,7 @@ def _bytes_inside(path: Path, rev: str | None, name: str) -> bytes | None:
 
 
 def rules_of(packs: Sequence[Path], examples: bool = False) -> Pack:
-    from mlops_audit.audit import rule_pack
+    from mlops_audit.rule_packs import rule_pack
     from mlops_audit.rules import RuleError
 
     try:
