@@ -78,7 +78,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "parse",
         "parse.yaml_events parse.json_values parse.toml_tables parse.ini_sections",
         "parse.grammars",
-        "parse.nodes config.presets answer cache index budget safe redact formats.line_hash formats.json_text notations dockerfile templates documents code.newer",
+        "parse.nodes config.presets answer cache index budget safe redact formats.line_hash formats.json_text notations dockerfile templates documents code.newer r r.tokens r.chunks",
         "facts formats changes",
         "names",
         "globs hashes",

@@ -5,26 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from mlops_audit.facts import Fact, Kind, Site, TraitValue, values
 from mlops_audit.parse.nodes import MAX_BYTES, NotRead, decode
+from mlops_audit.r.tokens import CLOSING, tokens
 
 MAX_NESTING = 200
 MAX_ARGUMENT = 200
 
-TOKEN = re.compile(
-    r"""(?P<space>[^\S\n]+)
-      | (?P<comment>\#[^\n]*)
-      | (?P<newline>[\n;])
-      | (?P<raw>[rR](?P<quote>["'])(?P<dashes>-*)(?P<bracket>[(\[{]))
-      | (?P<string>"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|'[^'\\]*(?:\\.[^'\\]*)*(?:'|\\?\Z))
-      | (?P<name>`[^`\n]*`|(?:[^\W\d_]|\.(?!\d))[\w.]*)
-      | (?P<number>0[xX][0-9a-fA-F]+L?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[Li]?)
-      | (?P<operator>%[^%\n]*%|<<-|->>|:::?|<-|->|<=|>=|==|!=|\|>|&&|\|\||.)""",
-    re.VERBOSE | re.DOTALL,
-)
-CLOSING = {"(": ")", "[": "]", "{": "}"}
 COMPARISONS = frozenset({"<", ">", "<=", ">=", "==", "!="})
 WORDS = frozenset({"if", "else", "for", "while", "repeat", "function", "in", "next", "break", "return"})
 LOADERS = frozenset({"library", "require", "requireNamespace", "loadNamespace", "base::library", "base::require",
@@ -39,17 +27,6 @@ SCHEDULERS = {
     "taskscheduleR::taskscheduler_create": "schedule",
 }
 ENDPOINT = re.compile(r"#[*'][^\S\n]*@(get|post|put|delete|head|patch|use)[^\S\n]+(\S+)", re.IGNORECASE)
-FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*\{[ \t]*r\b([^}\n]*)\}[ \t]*$", re.IGNORECASE)
-UNEVALUATED = re.compile(r"\beval\s*=\s*(?:FALSE|F)\b")
-UNEVALUATED_OPTION = re.compile(r"^\s*#\|\s*eval\s*:\s*false\b", re.IGNORECASE)
-
-
-class Token(NamedTuple):
-    kind: str
-    text: str
-    start: int
-    end: int
-    line: int
 
 
 @dataclass(slots=True)
@@ -75,53 +52,12 @@ def extract(path: str, data: bytes) -> Iterable[Fact]:
     text = decode(data)
     if not path.lower().endswith((".rmd", ".qmd")):
         return _Script(path).read(text, 1, dead=False).facts()
+    from mlops_audit.r.chunks import chunks
+
     script = _Script(path)
-    for line, chunk, dead in _chunks(text):
+    for line, chunk, dead in chunks(text):
         script.read(chunk, line, dead)
     return script.facts()
-
-
-def _chunks(text: str) -> Iterator[tuple[int, str, bool]]:
-    """The R chunks of a document: line of the first line of code, code, whether it is never evaluated."""
-    fence, start, dead = "", 0, False
-    lines: list[str] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not fence:
-            if opened := FENCE.match(line):
-                fence, start, dead, lines = opened[1], number + 1, bool(UNEVALUATED.search(opened[2])), []
-        elif line.strip().startswith(fence) and not line.strip().strip(fence[0]):
-            yield start, "\n".join(lines), dead
-            fence = ""
-        else:
-            dead = dead or bool(UNEVALUATED_OPTION.match(line))
-            lines.append(line)
-
-
-def _tokens(text: str, line: int) -> Iterator[Token]:
-    position = 0
-    while position < len(text):
-        found = TOKEN.match(text, position)
-        if found is None:  # cannot be: the last alternative takes any character
-            return
-        kind, end = str(found.lastgroup), found.end()
-        if found["raw"]:
-            kind = "string"
-            closing = CLOSING[found["bracket"]] + found["dashes"] + found["quote"]
-            at = text.find(closing, end)
-            content = text[end : at if at >= 0 else len(text)]
-            end = at + len(closing) if at >= 0 else len(text)
-        elif found["string"]:
-            content = re.sub(r"\\(.)", _unescaped, found[0][1:].removesuffix(found[0][0]), flags=re.DOTALL)
-        else:
-            content = found[0].strip("`") if kind == "name" else found[0]
-        if kind not in ("space", "comment"):
-            yield Token(kind, content, position, end, line)
-        line += text.count("\n", position, end)
-        position = end
-
-
-def _unescaped(found: re.Match[str]) -> str:
-    return {"n": "\n", "t": "\t"}.get(found[1], found[1])
 
 
 class _Script:
@@ -142,7 +78,7 @@ class _Script:
                 where = line + text.count("\n", 0, found.start())
                 self.endpoints.append((where, f"{found[1].upper()} {found[2]}"))
         self.text, self.unevaluated = text, dead
-        self.tokens = list(_tokens(text, line))
+        self.tokens = list(tokens(text, line))
         self.stack: list[Frame] = []
         awaited: Frame | None = None  # the head whose body comes next
         index = 0

@@ -1,0 +1,1 @@
+"""R source: its tokens, and where it stands in documents."""
