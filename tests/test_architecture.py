@@ -67,7 +67,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "code.construct_arguments",
         "manifests.requirements_files manifests.pyproject manifests.pipfile manifests.setup_cfg manifests.setup_py manifests.environments manifests.runtimes",
         "manifests manifests.version_tables",
-        "automation code.text code.values code.scopes stages code.construct_types",
+        "automation code.text code.values code.scopes code.syntax stages code.construct_types",
         "resources packages placeholders",
         "shell",
         "shell.reader",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from mlops_audit.code.scopes import BUILTINS, dotted_text
+from mlops_audit.code.scopes import BUILTINS
+from mlops_audit.code.syntax import dotted_text
 
 _TRANSPARENT = frozenset(
     {"Optional", "Annotated", "Final", "ClassVar", "Required", "NotRequired", "Mapped", "InitVar"}

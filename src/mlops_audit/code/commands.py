@@ -8,7 +8,8 @@ import shlex
 
 from mlops_audit.code.literal_values import Literals
 from mlops_audit.code.names import Names
-from mlops_audit.code.scopes import Scope, dotted_text
+from mlops_audit.code.scopes import Scope
+from mlops_audit.code.syntax import dotted_text
 
 MAX_COMMAND = 2000
 

@@ -7,8 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from mlops_audit.code.around import RAISE, RETURN, Test
-from mlops_audit.code.expressions import CHILDREN
-from mlops_audit.code.scopes import dotted_text
+from mlops_audit.code.syntax import CHILDREN, dotted_text
 from mlops_audit.code.text import Text
 from mlops_audit.code.values import Compared
 from mlops_audit.code.walk import Walk

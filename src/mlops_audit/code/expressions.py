@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
-from itertools import chain
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
 
 from mlops_audit.code.around import Around, Decision, Definition, Test
 from mlops_audit.code.names import Names
-from mlops_audit.code.scopes import ANNOTATED, OPAQUE, VALUE, Binding, Class, Scope, dotted_text, end_of
+from mlops_audit.code.scopes import ANNOTATED, OPAQUE, VALUE, Binding, Class, Scope
+from mlops_audit.code.syntax import CHILDREN, dotted_text, end_of, is_literal
 
 _ALL = frozenset({"all", "any", "bool", "not_"})
 _COMPREHENSIONS = frozenset({ast.ListComp, ast.SetComp, ast.GeneratorExp, ast.DictComp})
@@ -19,23 +19,6 @@ MAX_BESIDE = 40  # keys of a dict that its numbers are told of; larger ones are 
 
 _value = attrgetter("value")
 SHORT = 4  # letters: shorter strings say nothing
-
-# The expressions that each other kind of expression is made of: what comes last is looked at first, but lists from
-# their beginning.
-CHILDREN: dict[type[ast.AST], Callable[[Any], Iterable[ast.expr | None]]] = {
-    ast.BinOp: attrgetter("left", "right"),
-    ast.Compare: lambda node: (node.left, *reversed(node.comparators)),
-    ast.Subscript: attrgetter("value", "slice"),
-    ast.Slice: attrgetter("lower", "upper", "step"),
-    ast.FormattedValue: attrgetter("value", "format_spec"),
-    ast.Dict: lambda node: chain(node.keys, node.values),
-    ast.UnaryOp: lambda node: (node.operand,),
-    ast.BoolOp: lambda node: reversed(node.values),
-    **dict.fromkeys((ast.List, ast.Tuple, ast.Set), lambda node: reversed(node.elts)),
-    **dict.fromkeys(
-        (ast.Starred, ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr), lambda node: (node.value,)
-    ),
-}
 
 Stack = list[tuple[Any, "ast.Call | None"]]  # expressions, each with the call that it is an argument of
 
@@ -304,13 +287,3 @@ class Expressions:
             elif isinstance(value, _LITERALS) and is_literal(value):
                 number = type(value) is ast.Constant and type(value.value) in (int, float)
                 self.settings.append((name, value, around, "entry", key.lineno, keys if number else ()))
-
-
-def is_literal(node: ast.expr) -> bool:
-    """Whether a value is a constant, or a list, tuple or set of nothing but constants."""
-    kind = type(node)
-    if kind is ast.Constant:
-        return True
-    if kind is ast.List or kind is ast.Tuple or kind is ast.Set:
-        return all(type(e) is ast.Constant or (type(e) is ast.UnaryOp and is_literal(e)) for e in node.elts)  # type: ignore[attr-defined]
-    return kind is ast.UnaryOp and type(node.operand) is ast.Constant  # type: ignore[attr-defined]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 
-from mlops_audit.code.expressions import is_literal
 from mlops_audit.code.names import Names
 from mlops_audit.code.scopes import Binding, Scope
+from mlops_audit.code.syntax import is_literal
 from mlops_audit.code.text import Text
 from mlops_audit.facts import TraitValue
 

@@ -15,11 +15,10 @@ from mlops_audit.code.scopes import (
     Function,
     Meaning,
     Scope,
-    dotted_text,
     latest,
-    position_of,
     telling,
 )
+from mlops_audit.code.syntax import dotted_text, position_of
 
 MAX_NAME = 160  # characters; chains of calls on one value would otherwise grow without end
 MAX_DEPTH = 40

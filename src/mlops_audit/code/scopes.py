@@ -81,32 +81,6 @@ class Function:
     values: list[ast.expr] = field(default_factory=list)
 
 
-def position_of(node: ast.expr | ast.stmt) -> int:
-    """Where a node begins, as a number that grows along the file."""
-    column = node.col_offset
-    return node.lineno << 16 | (column if column < 65535 else 65535)
-
-
-def end_of(node: ast.expr | ast.stmt) -> int:
-    """Where a node ends, as such a number."""
-    column = node.end_col_offset or 0
-    return (node.end_lineno or node.lineno) << 16 | (column if column < 65535 else 65535)
-
-
-def dotted_text(node: ast.expr) -> str:
-    """`a.b.c` for such an attribute, "" for anything that is no plain chain of names."""
-    if type(node) is ast.Name:
-        return node.id
-    parts = []
-    while type(node) is ast.Attribute:
-        parts.append(node.attr)
-        node = node.value
-    if type(node) is not ast.Name:
-        return ""
-    parts.append(node.id)
-    return ".".join(reversed(parts))
-
-
 def latest(bindings: list[Binding], position: int) -> Binding:
     """The binding that holds at a position of the same scope: the nearest one before it.
 

@@ -6,21 +6,10 @@ import ast
 from typing import Any
 
 from mlops_audit.code.around import RAISE, RETURN, Around, Definition, Guards, Test
-from mlops_audit.code.expressions import Expressions, is_literal
-from mlops_audit.code.scopes import (
-    ANNOTATED,
-    IMPORT,
-    LOCAL,
-    OPAQUE,
-    Binding,
-    Class,
-    Function,
-    Scope,
-    dotted_text,
-    end_of,
-)
+from mlops_audit.code.expressions import Expressions
+from mlops_audit.code.scopes import ANNOTATED, IMPORT, LOCAL, OPAQUE, Binding, Class, Function, Scope
+from mlops_audit.code.syntax import always_leaves, constant_truth, dotted_text, end_of, is_literal, is_main
 
-_EXITS = frozenset({"exit", "quit", "sys.exit", "os._exit", "pytest.skip", "pytest.fail"})
 _GROWTH = frozenset({"append", "add", "extend"})
 _LITERALS = frozenset({ast.Constant, ast.List, ast.Tuple, ast.UnaryOp, ast.Set})
 _JUDGED = frozenset({ast.Compare, ast.BoolOp, ast.Call, ast.UnaryOp})
@@ -124,15 +113,15 @@ class Walk(Expressions):
         flow = 0
         left: Guards = ()
         while True:
-            if _is_main(statement.test):
+            if is_main(statement.test):
                 flow |= self._inner(statement.body, around.but(main=True))
                 flow |= self._inner(statement.orelse, around)
                 return flow, left
-            constant = _constant_truth(statement.test)
+            constant = constant_truth(statement.test)
             test = self._tested(statement.test, around, "if")
             within = around.but(guards=((test, False), *around.guards), dead=constant is False)
             then = self._inner(statement.body, within)
-            leaves = _leaves(statement.body)
+            leaves = always_leaves(statement.body)
             test.flow |= then
             flow |= then
             if not statement.orelse:
@@ -149,12 +138,12 @@ class Walk(Expressions):
             otherwise = self._inner(statement.orelse, around)
             test.flow |= otherwise
             flow |= otherwise
-            if leaves != _leaves(statement.orelse) and constant is None:
+            if leaves != always_leaves(statement.orelse) and constant is None:
                 left = ((test, False), *left)
             return flow, left
 
     def _while(self, statement: ast.While, around: Around) -> int:
-        constant = _constant_truth(statement.test)
+        constant = constant_truth(statement.test)
         if constant is None:
             test = self._tested(statement.test, around, "while")
             flow = self._inner(statement.body, around.but(guards=((test, False), *around.guards), loop=True))
@@ -367,28 +356,3 @@ def _sets(around: Around, name: str) -> None:
     if name:
         for test, _ in around.guards:
             test.sets.add(name)
-
-
-def _leaves(body: list[ast.stmt]) -> bool:
-    """Whether a block always ends by leaving: return, raise, continue, break or an exit of the program."""
-    last = body[-1] if body else None
-    if isinstance(last, ast.Expr) and isinstance(last.value, ast.Call):
-        return dotted_text(last.value.func) in _EXITS
-    return isinstance(last, (ast.Return, ast.Raise, ast.Continue, ast.Break))
-
-
-def _constant_truth(test: ast.expr) -> bool | None:
-    """Whether a test is a constant: `False`, `0`, `not True`; None for anything else."""
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        truth = _constant_truth(test.operand)
-        return None if truth is None else not truth
-    return bool(test.value) if isinstance(test, ast.Constant) else None
-
-
-def _is_main(test: ast.expr) -> bool:
-    """Whether a test asks `__name__ == "__main__"`."""
-    return (
-        isinstance(test, ast.Compare)
-        and isinstance(test.left, ast.Name)
-        and test.left.id == "__name__"
-    )  # fmt: skip
