@@ -73,3 +73,49 @@ def test_a_method_that_a_base_class_asks_for_is_not() -> None:
 
 def test_a_library_that_calls_few_of_its_functions_has_no_uncalled_ones() -> None:
     assert not is_uncalled({"main.py": ""})
+
+
+KEEPER = """class Keeper:
+    def __init__(self, place):
+        if not place:
+            raise ValueError("no place for a Keeper")
+        self.place = place
+
+    def point_back(self, name):
+        keep(name, place=self.place)
+"""
+NAMING = "from tracker import point_back\n\npoint_back('scorer')\n"  # another of the same name
+
+
+def test_of_a_class_that_nothing_makes_no_method_is_called() -> None:
+    files = {
+        "registry.py": KEEPER,
+        "other.py": NAMING,
+        "keepers/__init__.py": "from registry import Keeper\n",
+    }
+    assert is_uncalled(files, "Keeper.point_back")
+    assert is_uncalled(files, "Keeper.__init__")
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"other.py": NAMING + "\nfrom registry import Keeper\n\nKeeper('a').point_back(1)\n"},
+        {"other.py": NAMING, "flow.yaml": "keeper:\n  _target_: registry.Keeper\n"},
+        {"other.py": NAMING, "registry.py": KEEPER + "\n\nkeeper = Keeper('a')\n"},
+        {"other.py": NAMING, "registry.py": "from frame import kept\n\n\n@kept\n" + KEEPER},
+        {"other.py": NAMING, "registry.py": KEEPER.replace("Keeper:", "Keeper(Base):")},
+    ],
+)
+def test_of_a_class_that_may_be_made_a_method_may_be_called(files: dict[str, str]) -> None:
+    assert not is_uncalled({"registry.py": KEEPER, **files}, "Keeper.point_back")
+
+
+def test_what_stands_in_a_function_that_nothing_calls_is_faint() -> None:
+    def faint(files: dict[str, str]) -> bool:
+        tree = Tree.of({"steps.py": STEPS, "main.py": CALLS, "registry.py": KEEPER, **files})
+        facts, _, _ = examine(tree, Pack((), ()))
+        return next(fact.faint for fact in facts.of(Kind.CALL) if fact.name == "keep")
+
+    assert faint({"other.py": NAMING})
+    assert not faint({"other.py": "from registry import Keeper\n\nKeeper('a').point_back(1)\n"})

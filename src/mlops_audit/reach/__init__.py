@@ -81,6 +81,11 @@ class Reach:
         imports = {path: used for path, used in self._imports.items() if path not in self.failures.files}
         self._unused = unused(stated, imports, run) | unloaded(stated) | unasked_alerts(stated)
         self._uncalled = uncalled(stated)
+        self._idle = {
+            (fact.site.path, fact.name)
+            for fact in facts
+            if fact.kind is Kind.DEFINITION and fact.site in self._uncalled
+        }
         self._unset = unset(stated)
 
     def _add_import(self, fact: Fact) -> None:
@@ -232,7 +237,8 @@ class Reach:
 
     def lend(self, facts: Iterable[Fact]) -> list[Fact]:
         """The facts, each with the chain, systems and triggers that run it; those of code that fails are dead,
-        and those of modules that nothing uses, or of configuration that nothing loads, are unused."""
+        and those of modules that nothing uses, of functions that nothing calls and of configuration that nothing loads,
+        are unused."""
         units = {unit.partition("\0")[0] for unit in self._reached}
         told = {
             *units,
@@ -263,6 +269,8 @@ class Reach:
                 traits = {**traits, "trial": "yes"}
             if fact.kind is Kind.DEFINITION and fact.site in self._uncalled:
                 traits = {**traits, "uncalled": "yes"}
+            elif "function" in traits and (path, values(traits["function"])[0]) in self._idle:
+                traits = {**traits, "unused": "yes"}
             if fact.kind is Kind.CALL and fact.site in self._unset:
                 traits = {**traits, "unset": "yes"}
         if reached is None and traits is fact.traits:

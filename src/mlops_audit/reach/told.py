@@ -65,7 +65,7 @@ def told(facts: Sequence[Fact]) -> dict[str, TraitValue]:
     states  the kinds of fact that it states
     works   `yes` when it is started as it is: a script, a pipeline, an application
     names   words by which a text, setting or command may name a module
-    called  words by which something may be called, a function's own name within itself left out
+    called  words by which something may be called, the own name of a function and of its class within it left out
     lines   its texts, line by line, that are one word each; words: the words of all others
     inside  pairs of top-level definitions, the first of which names the second
     sites   what is called, each with the function around it; handed: the words of the arguments there
@@ -182,7 +182,7 @@ def _names(facts: Iterable[Fact]) -> set[str]:
 def _called(file: Fact, facts: Iterable[Fact], bodies: Bodies) -> set[str]:
     """Every word by which something may be called: names of calls, their arguments, imports, commands, short texts.
 
-    What a function says of itself does not count.
+    What a function says of itself, or a method of its class, does not count.
     """
     path, own = file.site.path, file.zone in (Zone.SOURCE, Zone.NOTEBOOK)
     package, python = path.endswith("__init__.py"), path.endswith(".py")
@@ -215,7 +215,7 @@ def _called(file: Fact, facts: Iterable[Fact], bodies: Bodies) -> set[str]:
     for around, body in bodies.items() if own else ():
         words = {name.rpartition(".")[2] for name in body.calls}
         words.update(_naming(body.words), _naming(body.long))
-        said |= words.difference([name.rpartition(".")[2] for name in around])
+        said |= words.difference([part for name in around for part in name.split(".")])
     return said
 
 

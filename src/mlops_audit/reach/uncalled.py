@@ -21,16 +21,16 @@ OFFERS_ALL = ("fire.Fire", "invoke.Collection.from_module", "clize.run", "dodo_m
 def uncalled(stated: Stated) -> frozenset[Site]:
     """The places of source functions and methods that nothing but tests calls or names.
 
-    A decorated function, a method of a class with bases and what platforms find by name are called by others. A project
-    that calls few of its own definitions, as a library does, has no uncalled ones.
+    A decorated function, a method of a class with bases and what platforms find by name are called by others. Of a class
+    that nothing names no method is called, whatever it is called. A project that calls few of its own definitions, as a
+    library does, has no uncalled ones.
     """
-    asked = [fact for fact in stated.of(Kind.DEFINITION) if _is_asked(fact)]
+    definitions = list(stated.of(Kind.DEFINITION))
+    asked = [fact for fact in definitions if _is_asked(fact)]
     if not asked:
         return frozenset()
     derived = {
-        (fact.site.path, fact.name)
-        for fact in stated.of(Kind.DEFINITION)
-        if fact.traits.get("form") == "class" and "bases" in fact.traits
+        (fact.site.path, fact.name) for fact in definitions if _is_class(fact) and "bases" in fact.traits
     }
     offering = {fact.site.path for fact in stated.of(Kind.CALL) if fact.name in OFFERS_ALL}
     said = every(stated.of(Kind.FILE), "called")
@@ -42,11 +42,34 @@ def uncalled(stated: Stated) -> frozenset[Site]:
         and fact.site.path not in offering
     )
     told = len(asked) - len(found)
-    return found if told >= ENOUGH and len(found) < told else frozenset()
+    if told < ENOUGH or len(found) >= told:
+        return frozenset()
+    unmade = {
+        (fact.site.path, fact.name) for fact in definitions if _is_plain(fact) and fact.name not in said
+    }
+    return found | {
+        fact.site
+        for fact in definitions
+        if (fact.site.path, fact.name.rpartition(".")[0]) in unmade and not _is_class(fact)
+    }
+
+
+def _is_class(fact: Fact) -> bool:
+    return fact.traits.get("form") == "class"
+
+
+def _is_plain(fact: Fact) -> bool:
+    """Whether a class is one that only those make who name it."""
+    return (
+        _is_class(fact)
+        and fact.zone is Zone.SOURCE
+        and fact.site.path.endswith(".py")
+        and not {"bases", "decorators", "within"} & fact.traits.keys()
+    )
 
 
 def _is_asked(fact: Fact) -> bool:
-    if fact.zone is not Zone.SOURCE or fact.traits.get("form") == "class":
+    if fact.zone is not Zone.SOURCE or _is_class(fact):
         return False
     last = fact.name.rpartition(".")[2]
     return (
