@@ -56,6 +56,7 @@ def paths(root: Path, rev: str | None = None) -> list[str]:
         ("third_party/lib/train.py", Zone.FOREIGN),
         ("src/vendor/x.py", Zone.FOREIGN),
         ("ansible/cilium-rendered/cilium.yaml", Zone.FOREIGN),
+        ("infra/cdk.out/dev.template.json", Zone.FOREIGN),
         ("src/unrendered_pages/x.py", Zone.SOURCE),
         ("venv/lib/python3.9/site-packages/mlflow/__init__.py", Zone.FOREIGN),
         ("{{cookiecutter.name}}/train.py", Zone.FOREIGN),

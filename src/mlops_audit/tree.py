@@ -42,7 +42,7 @@ FOREIGN_FOLDERS = frozenset({
     "example", "examples", "sample", "samples", "demo", "demos", "tutorial", "tutorials",
     "vendor", "vendored", "third_party", "third-party", "thirdparty", "3rdparty", "extern", "external", "externals",
     "node_modules", "bower_components", "site-packages", "dist-packages", ".venv", "venv", "virtualenv", ".tox", ".nox",
-    ".ipynb_checkpoints", "__pycache__", ".eggs", "mlruns", "packrat", "generated", "_build",
+    ".ipynb_checkpoints", "__pycache__", ".eggs", "mlruns", "packrat", "generated", "_build", "cdk.out", "cdktf.out",
 })  # fmt: skip
 RENDERED = re.compile(r"(^|[-_])rendered($|[-_])")  # what a chart of somebody else came out as
 OWN_FILES = frozenset(
