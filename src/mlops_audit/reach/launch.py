@@ -61,8 +61,12 @@ def _shorter(module: str) -> list[str]:
     return [".".join(parts[:-1])] if len(parts) > 1 else []
 
 
+# What a program is asked for that tells of itself and does nothing else.
+TELLING = frozenset({"--version", "--help", "-V"})
+
+
 def targets_of_command(fact: Fact, repository: Repository) -> tuple[str, ...]:
-    """The units that a command starts."""
+    """The units that a command starts; a program that only says its version or how it is used starts none."""
     here = tuple(dict.fromkeys((*values(fact.traits.get("directory")), folder_of(fact.site.path), "")))
     found = repository.started.get((fact.name, here))
     if found is None:
@@ -82,6 +86,8 @@ def _targets(words: list[str], here: tuple[str, ...], repository: Repository, de
         return
     if tasks := list(named_tasks(words, here, repository)):
         yield from tasks
+        return
+    if not TELLING.isdisjoint(words[-1:]):
         return
     program = last_part(words[0].replace("\\", "/"))
     if " " in words[0]:  # bash -c "python train.py"
