@@ -42,7 +42,7 @@ from timing import memory, timed
 
 SYNTHETIC = (("synthetic small", 100, "mixed"), ("synthetic library", 2_200, "python"), ("synthetic notebooks", 1_000, "notebooks"), ("synthetic mixed", 4_000, "mixed"))
 GROWING = (2_000, 4_000, 8_000, 16_000)
-PEERS = {DOCTOR: [], REPROLINT: [], SEMGREP: ["--metrics=off", "-q", "--config", str(Path(__file__).with_name("semgrep.yaml"))]}
+PEERS = {DOCTOR: [], REPROLINT: [], SEMGREP: ["--metrics=off", "--disable-version-check", "-q", "--config", str(Path(__file__).with_name("semgrep.yaml"))]}
 
 
 class Bench:

@@ -205,3 +205,13 @@ def test_an_answer_that_is_forgotten_is_found_out_again(project: Path, runs: Run
     (project / "src/other.py").write_text(FILES["src/other.py"] + "# a comment\n")
     assert runs("--format", "json") == first
     assert os.listdir(project.parent / "kept/mlops-audit")
+
+
+def test_a_line_is_told_by_the_text_up_to_it_and_its_fingerprint_by_what_follows_too() -> None:
+    text = b"import mlflow\n\nmlflow.log_metric('r2', 1)\n"
+    head = cutoff._head(text, "a.py", (3, 0))
+    assert head is not None
+    assert cutoff._begins(text + b"# more\n", head)
+    assert not cutoff._begins(text.replace(b"r2", b"f1"), head)
+    assert cutoff._head(text, "a.py", (3, 3)) is None
+    assert cutoff._head(text + b"x = 1\n" * 200, "a.py", (3, 3)) is not None

@@ -25,6 +25,7 @@ MOST = 50  # files that changed
 ENOUGH = 400  # bytes without blanks from a line on: more than make its fingerprint (formats.line_hash)
 
 Head = tuple[int, bytes]  # the length of a file's beginning, and what tells it from others
+Lines = tuple[int, int]  # the last line of a file that is shown, and the last of which a fingerprint is
 
 
 def remember(cache: Cache, asked: Question, root: str, report: Report, told: str) -> None:
@@ -36,13 +37,14 @@ def remember(cache: Cache, asked: Question, root: str, report: Report, told: str
     if not MARKERS.isdisjoint(blobs):
         return  # a template: its files state what they would if they were set up
     shown: dict[str, None] = dict.fromkeys((told, *report.consulted))
-    lines: dict[str, int] = {}
-    for text, path, line in _said(document_of(report)):
+    lines: dict[str, Lines] = {}
+    for text, path, line, hashed in _said(document_of(report)):
         shown[text] = None
         if path in blobs and path not in report.consulted:
-            lines[path] = max(line, lines.get(path, 0))
+            last, last_hashed = lines.get(path, (0, 0))
+            lines[path] = max(line, last), max(line if hashed else 0, last_hashed)
     heads = {
-        path: _head(_text(os.path.join(root, path), blobs[path]), path, line) for path, line in lines.items()
+        path: _head(_text(os.path.join(root, path), blobs[path]), path, last) for path, last in lines.items()
     }
     cache.put("ground", asked.terms, (asked.files, asked.key, report.files, "\n".join(shown), heads))
 
@@ -132,38 +134,46 @@ def _order(site: Site) -> tuple[int, int]:
     return site.cell, site.line
 
 
-def _said(document: object) -> Iterator[tuple[str, str, int]]:
-    """Every text of a report's document, with the path and line that it is said of where it is a path."""
+def _said(document: object) -> Iterator[tuple[str, str, int, bool]]:
+    """Every text of a report's document, with the path and line that it is said of where it is a path, and whether the
+    fingerprint of that line is told too."""
     left = [document]
     while left:
         value = left.pop()
         if isinstance(value, str):
-            yield value, "", 0
+            yield value, "", 0, False
         elif isinstance(value, dict):
             if isinstance(path := value.get("path"), str):
-                yield path, path, value.get("line") or 0
+                yield path, path, value.get("line") or 0, "fingerprint" in value
             left += [*value, *value.values()]
         elif isinstance(value, list | tuple):
             left += value
 
 
-def _head(data: bytes | None, path: str, line: int) -> Head | None:
-    """What tells a file's text up to a line from others; None where what follows could change that too."""
+def _head(data: bytes | None, path: str, last: Lines) -> Head | None:
+    """What tells a file's text up to some lines from others; None where what follows could change that too."""
     if data is None or path.lower().endswith(".ipynb") or not _is_utf8(data):
         return None
     if data.count(b"\r") != data.count(b"\r\n"):
         return None
+    shown, hashed = last
+    ends = _end(data, shown, 0), _end(data, hashed, ENOUGH) if hashed else 0
+    return (max(ends), digest(data[: max(ends)])) if min(ends) >= 0 else None
+
+
+def _end(data: bytes, line: int, enough: int) -> int:
+    """Where a line of a text ends, or a later one with so many bytes without blanks from that line on; -1 where none does."""
     start = 0
     for _ in range(1, line):
         start = data.find(b"\n", start) + 1
         if not start:
-            return None
+            return -1
     end = start
-    while end == start or len(data[start:end].translate(None, b" \t\r\n")) < ENOUGH:
+    while end == start or len(data[start:end].translate(None, b" \t\r\n")) < enough:
         end = data.find(b"\n", end) + 1
         if not end:
-            return None
-    return end, digest(data[:end])
+            return -1
+    return end
 
 
 def _begins(text: bytes, head: Head | None) -> bool:
