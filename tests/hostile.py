@@ -810,10 +810,10 @@ CASES: tuple[Case, ...] = (
 )  # fmt: skip
 
 
-def run(case: Case, root: Path, *arguments: str, seconds: int = 10) -> tuple[int, bytes, bytes]:
-    """The program on a case in a process of its own, with a gigabyte of memory and so many seconds of computing, started
-    inside the hostile folder as `python -m mlops_audit`. How long it waits for a busy machine is no matter; five minutes
-    are for what would wait for ever."""
+def run(case: Case, root: Path, *arguments: str, seconds: int = 20) -> tuple[int, bytes, bytes]:
+    """The program on a case in a process of its own, with a gigabyte of memory and so many seconds of computing (the
+    slowest case takes 9 on a slow machine), started inside the hostile folder as `python -m mlops_audit`. How long it
+    waits for a busy machine is no matter; five minutes are for what would wait for ever."""
     command = [sys.executable, "-m", "mlops_audit", "audit", ".", *case.arguments, *arguments]
     environment = {k: v for k, v in os.environ.items() if k in ("PATH", "PYTHONPATH", "LANG", "TMPDIR")}
     environment |= {
