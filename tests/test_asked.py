@@ -15,6 +15,7 @@ from mlops_audit.examination import examine
 from mlops_audit.facts import Fact, Facts, Kind, Site, Zone
 from mlops_audit.judge import Finding
 from mlops_audit.literals import finder, plain_finder
+from mlops_audit.reach import Reach
 from mlops_audit.rule_packs import rule_pack
 from mlops_audit.rules import Pack, Signal
 from mlops_audit.tree import File, Tree
@@ -140,3 +141,24 @@ def test_what_is_asked_of_the_sources_alone_is_left_out_of_a_test() -> None:
     in_a_test = [Fact(f.kind, f.name, f.site, f.traits, Zone.TEST) for f in facts]
     assert [f.name for f in Asked(pack)(SOURCE, b"", facts)] == ["src/a.py", "a", "mlflow.register_model"]
     assert [f.name for f in Asked(pack)(SOURCE, b"", in_a_test)] == ["src/a.py", "a"]
+
+
+def test_what_reach_adds_to_a_fact_is_never_asked_of_its_file_alone() -> None:
+    workflow, job = ".github/workflows/ci.yml", ".github/workflows/ci.yml#smoke-tests"
+    in_job = {"unit": job, "system": "github"}
+    facts = [
+        Fact(Kind.FILE, "train.py", Site("train.py")),
+        Fact(Kind.JOB, "smoke-tests", Site(workflow, 1), {**in_job, "triggers": ("push",)}),
+        *(
+            Fact(Kind.COMMAND, name, Site(workflow, line), in_job)
+            for line, name in enumerate(("kind create cluster", "kubectl apply -f app.yaml"), start=2)
+        ),
+        Fact(Kind.COMMAND, "python train.py --epochs 1", Site(workflow, 4), in_job),
+    ]
+    lent = Reach(facts).lend(facts)
+    added = {
+        trait
+        for before, after in zip(facts, lent, strict=True)
+        for trait in after.traits.keys() - before.traits.keys()
+    }
+    assert {"trial", "sandbox"} <= added <= asking.LATER

@@ -215,3 +215,17 @@ def test_a_line_is_told_by_the_text_up_to_it_and_its_fingerprint_by_what_follows
     assert not cutoff._begins(text.replace(b"r2", b"f1"), head)
     assert cutoff._head(text, "a.py", (3, 3)) is None
     assert cutoff._head(text + b"x = 1\n" * 200, "a.py", (3, 3)) is not None
+
+
+def test_a_comment_below_a_line_whose_fingerprint_is_told_takes_an_audit(project: Path, runs: Runs) -> None:
+    place = project / "src/train.py"
+    place.write_text(
+        FILES["src/train.py"].partition("\n    return model")[0] + "\n"
+    )  # it ends with what is found
+    git(project, "commit", "-qam", "shorter")
+    first = runs("--format", "sarif")
+    place.write_text(place.read_text() + "# a comment\n")
+    second = runs("--format", "sarif")
+    assert not runs.held
+    assert second == runs("--format", "sarif", "--no-cache")
+    assert second != first

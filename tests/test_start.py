@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import mlops_audit
+from mlops_audit import index
 from mlops_audit.answer import of_commit
 from mlops_audit.audit import audit
 from mlops_audit.cache import NOTHING_KEPT, Cache
@@ -139,6 +140,32 @@ def test_what_no_audit_sees_but_the_name_of_the_commit_makes_no_other_question(
     )
     assert found is not None
     assert found.commit == head.stdout.decode().strip()
+
+
+def test_a_link_is_asked_for_where_it_leads_though_the_index_was_read_before(project: Path) -> None:
+    link = project / "latest"
+    link.symlink_to("README.md")
+    git(project, "add", "-A")
+    before = key(project)
+    link.unlink()
+    link.symlink_to("src/train.py")
+    assert key(project) != before
+
+
+def test_an_index_that_was_written_again_is_read_again(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, read = key(project), []
+    entries = index.entries
+    monkeypatch.setattr(index, "entries", lambda *words: read.append(words) or entries(*words))
+    cache = Cache(str(project.parent / "cache"))
+    assert asked(project, cache) is not None
+    assert not read
+    os.utime(project / ".git/index")
+    found = asked(project, cache)
+    assert found is not None
+    assert found.key == before
+    assert read
 
 
 @pytest.mark.parametrize("folder", ["src", ".git"])

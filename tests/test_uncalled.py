@@ -119,3 +119,10 @@ def test_what_stands_in_a_function_that_nothing_calls_is_faint() -> None:
 
     assert faint({"other.py": NAMING})
     assert not faint({"other.py": "from registry import Keeper\n\nKeeper('a').point_back(1)\n"})
+
+
+def test_what_stands_in_a_class_of_tests_is_not_faint() -> None:
+    held = "class TestKeeper:\n    def test_it(self):\n        keep(1)\n"
+    tree = Tree.of({"steps.py": STEPS, "main.py": CALLS, "tests/test_keeper.py": held})
+    facts, _, _ = examine(tree, Pack((), ()))
+    assert not next(fact for fact in facts.of(Kind.CALL) if fact.name == "keep").faint
