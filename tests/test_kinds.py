@@ -22,11 +22,28 @@ WATSONX = (
     "from ibm_watsonx_ai import APIClient\n\nAPIClient(known).deployments.create(model, meta_props=props)\n"
 )
 FITS = "import torch\n\n\ndef answer(frame):\n    ready = %s()\n    ready.fit(frame)\n    return ready.transform(frame)\n"
+ENGINE = "from vllm.engine.async_llm_engine import AsyncLLMEngine\n\nengine = AsyncLLMEngine.from_engine_args(asked)\n"
+TASK = "from transformers import pipeline\n\nwrite = pipeline(task='text-generation', model=name)\n"
+EMBEDS = "import torch\nfrom sentence_transformers import SentenceTransformer\nfrom sklearn.linear_model import LogisticRegression\n\nLogisticRegression().fit(SentenceTransformer(name).encode(texts), labels)\n"
+BANK = "import torch\n\nfrom bank import Bank\n\nbank = Bank().fit(torch.load(features))\n"
+LEARNS = "import torch\n\n\ndef step(loss, optimizer):\n    loss.backward()\n    optimizer.step()\n"
+KERAS = "from tensorflow import keras\n\nnetwork = keras.Sequential(layers)\nnetwork.fit(rows, labels)\n"
 
 
 @pytest.mark.parametrize(
     ("files", "kind", "told"),
     [
+        ({"engine.py": ENGINE}, "llm", True),
+        ({"engine.py": "import sglang\n\nengine = sglang.Engine(model_path=path)\n"}, "llm", True),
+        ({"engine.py": "import ctranslate2\n\nwords = ctranslate2.Translator(path)\n"}, "llm", False),
+        ({"write.py": TASK}, "llm", True),
+        ({"write.py": TASK.replace("text-generation", "token-classification")}, "llm", False),
+        ({"serve.sh": "lmdeploy serve api_server weights\n"}, "llm", True),
+        ({"embed.py": EMBEDS}, "trains", True),
+        ({"embed.py": EMBEDS}, "deep", False),
+        ({"bank.py": BANK}, "deep", False),
+        ({"learn.py": LEARNS}, "deep", True),
+        ({"learn.py": KERAS}, "deep", True),
         ({"look.py": LOADS}, "serves", True),
         ({"look.ipynb": NOTEBOOK}, "serves", False),
         ({"voice/__init__.py": WEIGHTS}, "serves", True),
