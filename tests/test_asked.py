@@ -67,15 +67,11 @@ def test_calls_that_nothing_asks_for_are_told_in_sum() -> None:
         stated(Kind.CALL, "mlflow.log_metric", 9),
     ]
     kept = Asked(rule_pack())(SOURCE, b"", facts)
-    assert [fact.name for fact in kept] == [
-        "src/a.py",
-        "plot.draw_0",
-        "mlflow.log_metric",
-    ]  # one of each kind stays
-    assert kept[0].traits["left"] == "plot.draw_1\nplot.draw_2"
+    assert [fact.name for fact in kept] == ["src/a.py", "mlflow.log_metric"]
+    assert kept[0].traits["left"] == "plot.draw_0\nplot.draw_1\nplot.draw_2"
     assert Facts(kept).trait(kept[1], "calls") == (
-        "plot.draw_0",
         "mlflow.log_metric",
+        "plot.draw_0",
         "plot.draw_1",
         "plot.draw_2",
     )
@@ -129,18 +125,18 @@ def test_what_is_asked_of_other_files_is_left_out() -> None:
     rule = rule_pack().rules[0]
     signal = Signal("s", Kind.CALL, ("load",), {"file": ("*train*",)}, frozenset({Zone.SOURCE}))
     asked = Asked(Pack((rule._replace(signals={"s": signal}, claims=()),), ()))
-    facts = [FILE, stated(Kind.CALL, "a"), stated(Kind.CALL, "load", 2)]
+    facts = [FILE, stated(Kind.CALL, "load", 2)]
     template = File("{{name}}/train.py", Zone.SOURCE, bytes, placed="src/a.py")
-    assert [fact.name for fact in asked(SOURCE, b"", facts)] == ["src/a.py", "a"]
-    assert [fact.name for fact in asked(template, b"", facts)] == ["src/a.py", "a", "load"]
+    assert [fact.name for fact in asked(SOURCE, b"", facts)] == ["src/a.py"]
+    assert [fact.name for fact in asked(template, b"", facts)] == ["src/a.py", "load"]
 
 
 def test_what_is_asked_of_the_sources_alone_is_left_out_of_a_test() -> None:
     pack = rule_pack()
-    facts = [FILE, stated(Kind.CALL, "a"), stated(Kind.CALL, "mlflow.register_model", 2)]
+    facts = [FILE, stated(Kind.CALL, "mlflow.register_model", 2)]
     in_a_test = [Fact(f.kind, f.name, f.site, f.traits, Zone.TEST) for f in facts]
-    assert [f.name for f in Asked(pack)(SOURCE, b"", facts)] == ["src/a.py", "a", "mlflow.register_model"]
-    assert [f.name for f in Asked(pack)(SOURCE, b"", in_a_test)] == ["src/a.py", "a"]
+    assert [f.name for f in Asked(pack)(SOURCE, b"", facts)] == ["src/a.py", "mlflow.register_model"]
+    assert [f.name for f in Asked(pack)(SOURCE, b"", in_a_test)] == ["src/a.py"]
 
 
 def test_what_reach_adds_to_a_fact_is_never_asked_of_its_file_alone() -> None:

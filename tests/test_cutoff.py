@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -209,12 +210,12 @@ def test_an_answer_that_is_forgotten_is_found_out_again(project: Path, runs: Run
 
 def test_a_line_is_told_by_the_text_up_to_it_and_its_fingerprint_by_what_follows_too() -> None:
     text = b"import mlflow\n\nmlflow.log_metric('r2', 1)\n"
-    head = cutoff._head(text, "a.py", (3, 0))
+    head = cutoff._head(text, "a.py", (3, 0), False)
     assert head is not None
     assert cutoff._begins(text + b"# more\n", head)
     assert not cutoff._begins(text.replace(b"r2", b"f1"), head)
-    assert cutoff._head(text, "a.py", (3, 3)) is None
-    assert cutoff._head(text + b"x = 1\n" * 200, "a.py", (3, 3)) is not None
+    assert cutoff._head(text, "a.py", (3, 3), False) is None
+    assert cutoff._head(text + b"x = 1\n" * 200, "a.py", (3, 3), False) is not None
 
 
 def test_a_comment_below_a_line_whose_fingerprint_is_told_takes_an_audit(project: Path, runs: Runs) -> None:
@@ -229,3 +230,74 @@ def test_a_comment_below_a_line_whose_fingerprint_is_told_takes_an_audit(project
     assert not runs.held
     assert second == runs("--format", "sarif", "--no-cache")
     assert second != first
+
+
+def test_a_comment_that_excused_something_and_is_gone_takes_an_audit(project: Path, runs: Runs) -> None:
+    place = project / "src/other.py"
+    without = place.read_text()
+    for reason in ("ignore[model/experiment-tracking] not ours", "ignore[monitor/data-drift] no inputs"):
+        place.write_text(f"{without}# mlops-audit: {reason}\n")
+        excused = runs("--format", "json")
+        place.write_text(without)
+        assert runs("--format", "json") == runs("--format", "json", "--no-cache")
+        assert excused[0]
+
+
+UNHEARD = [
+    ("src/other.py", "    return os", "    print(path)\n    return os"),
+    ("src/rows.py", "    return [(", "    value = 'some words'\n    return [("),
+    ("src/names.py", "    return list", "    frame(NAMES)\n    return list"),
+]
+
+
+@pytest.mark.parametrize(("path", "old", "new"), UNHEARD)
+def test_what_nobody_listens_for_takes_no_audit(
+    project: Path, runs: Runs, path: str, old: str, new: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_audit.asked.ENOUGH", 0)
+    runs("--format", "json")
+    place = project / path
+    place.write_text(place.read_text().replace(old, new))
+    found = runs("--format", "json")
+    assert runs.held
+    assert found == runs("--format", "json", "--no-cache")
+
+
+def test_below_the_last_line_that_is_shown_places_may_move(
+    project: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = project / "src/train.py"
+    before = FILES["src/train.py"] + "\n\ndef last(total):\n    return total\n"
+    after = before.replace("def last", "# a comment\n\ndef last")
+    for known in (True, False):
+        if not known:  # a text may name any line of the file
+            monkeypatch.setattr(cutoff, "_tell_a_line", lambda shown, path: True)
+            shutil.rmtree(project.parent / "kept")
+        place.write_text(before)
+        runs("--format", "json")
+        place.write_text(after)
+        found = runs("--format", "json")
+        assert runs.held is known
+        assert found == runs("--format", "json", "--no-cache")
+
+
+def test_lines_that_texts_name_are_told() -> None:
+    assert cutoff._tell_a_line(["python a.py", "starts at b.py:3"], "b.py")
+    assert not cutoff._tell_a_line(["python a.py", "starts at b.py:3"], "a.py")
+
+
+@pytest.mark.parametrize(("number", "held"), [(4, True), (5, False)])
+def test_what_many_files_no_longer_say_takes_an_audit(
+    project: Path, runs: Runs, number: int, held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_audit.asked.ENOUGH", 0)
+    files = [project / f"src/more_{n}.py" for n in range(5)]
+    for n, file in enumerate(files):
+        file.write_text(f"def more_{n}(rows):\n    unseen(rows)\n    return rows\n")
+    git(project, "add", "-A")
+    runs("--format", "json")
+    for file in files[:number]:
+        file.write_text(file.read_text().replace("unseen(rows)", "frame(rows)"))
+    found = runs("--format", "json")
+    assert runs.held is held
+    assert found == runs("--format", "json", "--no-cache")

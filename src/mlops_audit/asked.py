@@ -62,7 +62,7 @@ class Asked:
     """Tells the facts of a file that something can ask for from those that nothing ever will.
 
     The first fact, that of the file itself, is given the sum of them all; `left` names the calls that are left out.
-    Of each kind that the file states one fact stays. Where a comment takes places out of the judgement, all stay.
+    Where a comment takes places out of the judgement, all stay.
     """
 
     def __init__(self, pack: Pack) -> None:
@@ -110,19 +110,11 @@ class Asked:
                 names.setdefault(fact.kind, {})[fact.name] = None
         asked = {kind: self._answered(kind) for kind in names}
         questions = {kind: asked[kind].of(group) for kind, group in names.items()}
-        kinds: set[Kind] = set()
-        kept = []
-        for fact in facts:
-            kind = fact.kind
-            if (
-                kind in WHOLE
-                or kind not in kinds
-                or asked[kind].asks(fact, questions[kind], places)
-                or needed(fact)
-            ):
-                kinds.add(kind)
-                kept.append(fact)
-        return kept
+        return [
+            fact
+            for fact in facts
+            if fact.kind in WHOLE or asked[fact.kind].asks(fact, questions[fact.kind], places) or needed(fact)
+        ]
 
     def _answered(self, kind: Kind) -> _ByName:
         by_name = self._by_name.get(kind)

@@ -119,8 +119,10 @@ def audit(
             shelf = Shelf(cache, str(Path(root).resolve()), sieve.digest)
             memory = Memory(opened.enter_context(closing(shelf)), sieve)
         report = audit_tree(tree, pack, asked, budget, memory, reading or Reading())
-    consulted = tuple(sorted(memory.consulted)) if memory is not None else ()
-    return replace(report, excluded=exclude, sources=tuple(sources), consulted=consulted)
+    report = replace(report, excluded=exclude, sources=tuple(sources))
+    if memory is None or memory.listening is None:
+        return report
+    return replace(report, consulted=tuple(sorted(memory.consulted)), listening=memory.listening())
 
 
 def audit_tree(

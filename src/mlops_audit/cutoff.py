@@ -13,18 +13,18 @@ from mlops_audit.question import BLOB, blob_of, bytes_of
 
 TYPE_CHECKING = False  # type checkers take it for true; `typing` itself is not needed here
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
     from mlops_audit.cache import Cache
-    from mlops_audit.facts import Site
-    from mlops_audit.memory import Extracted
     from mlops_audit.question import Question
     from mlops_audit.report import Report
 
 MOST = 50  # files that changed
 ENOUGH = 400  # bytes without blanks from a line on: more than make its fingerprint (formats.line_hash)
 
-Head = tuple[int, bytes]  # the length of a file's beginning, and what tells it from others
+# The length of a file's beginning, what tells it from others, and the last line that is shown: 0 where any may be.
+Head = tuple[int, bytes, int]
 Lines = tuple[int, int]  # the last line of a file that is shown, and the last of which a fingerprint is
 
 
@@ -44,9 +44,13 @@ def remember(cache: Cache, asked: Question, root: str, report: Report, told: str
             last, last_hashed = lines.get(path, (0, 0))
             lines[path] = max(line, last), max(line if hashed else 0, last_hashed)
     heads = {
-        path: _head(_text(os.path.join(root, path), blobs[path]), path, last) for path, last in lines.items()
+        path: _head(_text(os.path.join(root, path), blobs[path]), path, last, _tell_a_line(shown, path))
+        for path, last in lines.items()
     }
-    cache.put("ground", asked.terms, (asked.files, asked.key, report.files, "\n".join(shown), heads))
+    listening = tuple(report.listening) if report.listening is not None else None
+    cache.put(
+        "ground", asked.terms, (asked.files, asked.key, report.files, "\n".join(shown), heads, listening)
+    )
 
 
 def holding(cache: Cache, asked: Question, root: str) -> bytes | None:
@@ -54,7 +58,7 @@ def holding(cache: Cache, asked: Question, root: str) -> bytes | None:
     ground = cache.get("ground", asked.terms)
     if ground is None or len(ground[0]) != len(asked.files):
         return None
-    files, key, number, shown, heads = ground
+    files, key, number, shown, heads, listening = ground
     changed: dict[str, tuple[bytes, bytes]] = {}
     for old, new in zip(files, asked.files, strict=True):
         if old == new:
@@ -64,14 +68,14 @@ def holding(cache: Cache, asked: Question, root: str) -> bytes | None:
         if old[:3] != new[:3] or not plain or path in changed or len(changed) == MOST:
             return None
         changed[path] = old[3], new[3]
-    cited = {path for path in changed if path in shown}
+    shown_to = {path: heads[path][2] if heads.get(path) else 0 for path in changed if path in shown}
     texts: dict[str, bytes] = {}
     for path, (_, blob) in changed.items():
         text = _text(os.path.join(root, path), blob)
-        if text is None or (path in cited and not _begins(text, heads.get(path))):
+        if text is None or (path in shown_to and not _begins(text, heads.get(path))):
             return None
         texts[path] = text
-    return key if _state_the_same(cache, root, number, changed, texts, cited) else None
+    return key if _state_the_same(cache, root, number, changed, texts, shown_to, listening) else None
 
 
 def _state_the_same(
@@ -80,19 +84,26 @@ def _state_the_same(
     number: int,
     changed: Mapping[str, tuple[bytes, bytes]],
     texts: Mapping[str, bytes],
-    cited: Collection[str],
+    shown_to: Mapping[str, int],
+    listening: tuple[Any, ...] | None,
 ) -> bool:
-    """Whether files of a repository of so many state what they did; those that are cited on the very same lines."""
+    """Whether files of a repository of so many state what they did; those that are cited on the very same lines, up to
+    the last that is shown where that is known."""
+    import math
     from functools import partial
 
+    from mlops_audit.alike import Alike
     from mlops_audit.asked import sieve_of
     from mlops_audit.budget import Budget
     from mlops_audit.ignores import MARK
     from mlops_audit.memory import Memory, Shelf
+    from mlops_audit.reach.listening import OFTEN, Listening
     from mlops_audit.shipped import shipped
     from mlops_audit.tree import File, cap_of, zone_of
 
-    sieve = sieve_of(shipped(cache), number)
+    pack = shipped(cache)
+    sieve = sieve_of(pack, number)
+    alike = Alike(pack, Listening(*listening) if listening is not None and len(changed) < OFTEN else None)
     shelf = Shelf(cache, root, sieve.digest)
     memory = Memory(shelf, sieve)
     for path, (old, new) in changed.items():
@@ -101,37 +112,14 @@ def _state_the_same(
             return False
         memory.extract([File(path, zone, partial(bytes, text), blob=new.hex())], Budget())
         before, after = (shelf.get((path, "", zone.value, blob.hex())) for blob in (old, new))
-        moved = _moved(before, after) if before is not None and after is not None else None
-        if moved is None or (path in cited and any(place != other for place, other in moved.items())):
+        moved = alike(path, before, after) if before is not None and after is not None else None
+        if moved is None:
+            return False
+        last = shown_to.get(path, -1) or math.inf
+        if any(old != new and min(old.line, new.line) <= last for old, new in moved.items()):
             return False
     shelf.close()
     return True
-
-
-def _moved(before: Extracted, after: Extracted) -> dict[Site, Site] | None:
-    """Where each place of a file is now that states the same in the same order; None where it does not."""
-    olds, news = _stated(before), _stated(after)
-    if [what for _, what in olds] != [what for _, what in news]:
-        return None
-    moved: dict[Site, Site] = {}
-    for (old, _), (new, _) in zip(olds, news, strict=True):
-        if moved.setdefault(old, new) != new or old.cell != new.cell or (old.line > 0) != (new.line > 0):
-            return None
-    places = [moved[old] for old in sorted(moved, key=_order)]
-    return moved if places == sorted(set(places), key=_order) else None
-
-
-def _stated(found: Extracted) -> list[tuple[Site, tuple[object, ...]]]:
-    """All that a file states, and what could not be read of it, each with its place."""
-    facts, problems = found
-    return [
-        *((fact.site, (fact.kind, fact.name, fact.zone, *fact.traits.items())) for fact in facts),
-        *((problem.site, (problem.reason, problem.unread)) for problem in problems),
-    ]
-
-
-def _order(site: Site) -> tuple[int, int]:
-    return site.cell, site.line
 
 
 def _said(document: object) -> Iterator[tuple[str, str, int, bool]]:
@@ -150,7 +138,12 @@ def _said(document: object) -> Iterator[tuple[str, str, int, bool]]:
             left += value
 
 
-def _head(data: bytes | None, path: str, last: Lines) -> Head | None:
+def _tell_a_line(shown: Iterable[str], path: str) -> bool:
+    """Whether any text names a line of a file (facts.Site), beside those that stand where lines are expected."""
+    return any(f"{path}:" in text for text in shown)
+
+
+def _head(data: bytes | None, path: str, last: Lines, any_line: bool) -> Head | None:
     """What tells a file's text up to some lines from others; None where what follows could change that too."""
     if data is None or path.lower().endswith(".ipynb") or not _is_utf8(data):
         return None
@@ -158,7 +151,9 @@ def _head(data: bytes | None, path: str, last: Lines) -> Head | None:
         return None
     shown, hashed = last
     ends = _end(data, shown, 0), _end(data, hashed, ENOUGH) if hashed else 0
-    return (max(ends), digest(data[: max(ends)])) if min(ends) >= 0 else None
+    if min(ends) < 0:
+        return None
+    return max(ends), digest(data[: max(ends)]), 0 if any_line else max(last)
 
 
 def _end(data: bytes, line: int, enough: int) -> int:

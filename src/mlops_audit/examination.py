@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from mlops_audit import workers
@@ -67,7 +68,10 @@ def examine(
     own = ({home.get(path, path) for path in paths} for paths in (training, serving))
     problems += [_absent_module(fact) for fact in relocated(reach.failures.imports, home)]
     problems += [_absent_name(fact) for fact in relocated(reach.failures.unbound, home)]
-    return facts.told(sides, uses, Bodies(lent, *own)), problems, kinds
+    bodies = Bodies(lent, *own)
+    if memory is not None:
+        memory.listening = partial(reach.listening, bodies)
+    return facts.told(sides, uses, bodies), problems, kinds
 
 
 def relocated(facts: Iterable[Fact], home: Mapping[str, str]) -> list[Fact]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import marshal
 import zlib
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 
 from mlops_audit.budget import ENDLESS, Budget
 from mlops_audit.cache import Cache, digest, program
@@ -13,6 +13,7 @@ from mlops_audit.facts import Fact, Problem
 from mlops_audit.hashes import sha1, sha256
 from mlops_audit.names import Names
 from mlops_audit.parse.nodes import ParseFailure
+from mlops_audit.reach.listening import Listening
 from mlops_audit.records import facts_of, plain_facts
 from mlops_audit.tree import File
 from mlops_audit.workers import Progress, extracted
@@ -40,6 +41,7 @@ class Memory:
         self.names = Names()
         self._sieve = sieve
         self.consulted: set[str] = set()  # files whose text told more than their facts
+        self.listening: Callable[[], Listening] | None = None  # what the last audit listened for in sums
         self._kept: MutableMapping[Key, Extracted] = {} if kept is None else kept
         self._added = 0
 

@@ -16,6 +16,7 @@ from mlops_audit.formats.json_text import json_text
 from mlops_audit.formats.location import Location
 from mlops_audit.judge import Evidence, Finding, Verdict
 from mlops_audit.quiet import place_of
+from mlops_audit.reach.listening import Listening
 from mlops_audit.redact import redacted
 from mlops_audit.roadmap import Step, cheapest_way_up, roadmap
 from mlops_audit.score import (
@@ -74,6 +75,7 @@ class Report:
     sources: Sequence[str] = ()  # the configurations that disabled, excluded and thresholds come from
     snippets: Mapping[Site, str] = field(default_factory=dict)
     consulted: Sequence[str] = ()  # files whose text told more than the facts that are kept of them
+    listening: Listening | None = None  # what was listened for in the sums of files
     schema_version: str = SCHEMA_VERSION
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
+from mlops_audit.reach.bodies import Bodies
 from mlops_audit.reach.failures import failures
 from mlops_audit.reach.launch import targets_of_command, targets_of_name
+from mlops_audit.reach.listening import Listening, listened_for
 from mlops_audit.reach.needs import SCRIPT, STARTERS
 from mlops_audit.reach.places import Repository, is_module_name
 from mlops_audit.reach.stated import Stated
@@ -52,7 +54,7 @@ class Reach:
     def __init__(
         self, facts: Sequence[Fact], text_of: Callable[[str], str | None] = lambda path: None
     ) -> None:
-        stated = Stated(facts)
+        self._stated = stated = Stated(facts)
         self._repository = Repository.of(stated)
         self.failures = failures(stated, self._repository, text_of)
         self._imports: dict[str, dict[str, None]] = defaultdict(dict)
@@ -276,6 +278,10 @@ class Reach:
         if reached is None and traits is fact.traits:
             return fact
         return Fact(fact.kind, fact.name, fact.site, traits, fact.zone, reached or fact.reached)
+
+    def listening(self, bodies: Bodies) -> Listening:
+        """What was listened for in the sums of files, once rules have been judged over these bodies."""
+        return listened_for(self._stated, self._repository.paths, bodies)
 
     def sides(self, training: Iterable[str], serving: Iterable[str]) -> Mapping[str, str]:
         """For each file whether it belongs to the training side, the serving side, or `both`, by imports."""

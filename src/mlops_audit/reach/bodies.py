@@ -25,6 +25,10 @@ class Bodies:
         self._sites_of: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
         self._importing_files: dict[str, set[str]] = defaultdict(set)
         self._defined: set[str] = set()  # last names of all definitions, classes among them
+        self.opened: set[tuple[str, str]] = (
+            set()
+        )  # the files and last names of functions that were looked into
+        self.sought: set[str] = set()  # the last names of definitions whose calls were looked for
         for fact in facts:
             if fact.kind is Kind.IMPORT:
                 self._imported[fact.site.path].add(fact.name)
@@ -40,6 +44,11 @@ class Bodies:
             home = _module(fact.site.path)
             where = f"{home}.{owner.rpartition('.')[2]}" if owner else home
             self._bodies[last].append((fact.site.path, where, values(fact.traits.get("calls_inside"))))
+
+    @property
+    def defined(self) -> Collection[str]:
+        """The last names of functions and methods."""
+        return self._bodies.keys()
 
     def beyond(self, names: Iterable[str], path: str) -> tuple[str, ...]:
         """What functions of the project call inside, asked for under names as they are called in a file."""
@@ -94,6 +103,7 @@ class Bodies:
         if last.startswith("__"):
             owner, last = "", owner
         home = _module(path)
+        self.sought.add(last)
         for called, sites in self._called_at.get(last, {}).items():
             receiver = called.rpartition(".")[0]
             if not called:  # handed over by its name alone
@@ -163,12 +173,14 @@ class Bodies:
         here = _module(path)
         if owner and "." not in owner and not owner[0].isupper() and not self._imports(path, owner):
             owner = "?"  # a variable that is called like a module
-        return [
+        found = [
             (home, inside)
             for home, where, inside in self._bodies.get(last, ())
             if (where == (f"{here}.{owner}" if owner else here))
             or (owner and (f".{where}".endswith(f".{owner}") or f".{where}.".find(f".{owner}.") >= 0))
         ]
+        self.opened.update([(home, last) for home, _ in found])
+        return found
 
     def _imports(self, path: str, owner: str) -> bool:
         return any(f".{name}.".find(f".{owner}.") >= 0 for name in self._imported[path])

@@ -54,6 +54,15 @@ def uncalled(stated: Stated) -> frozenset[Site]:
     }
 
 
+def names_of_uncalled(stated: Stated) -> set[str]:
+    """The words of which it matters whether any file says them."""
+    return {
+        fact.name.rpartition(".")[2]
+        for fact in stated.of(Kind.DEFINITION)
+        if _is_asked(fact) or _is_plain(fact)
+    }
+
+
 def _is_class(fact: Fact) -> bool:
     return fact.traits.get("form") == "class"
 

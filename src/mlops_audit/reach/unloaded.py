@@ -34,7 +34,29 @@ def unloaded(stated: Stated) -> frozenset[str]:
     suffix, or as the end of a name that is put together (`$ENV-compute.yml`); a folder that is named by itself is
     loaded whole (`config_path="configs"`, `"configs/" + name`).
     """
-    asked = {
+    asked = _asked(stated)
+    if not asked:
+        return frozenset()
+    others = [file for file in stated.of(Kind.FILE) if file.site.path not in asked]
+    lines = every(others, "lines")
+    said = "\n".join(lines | every(others, "words"))
+    folders = {line.strip("./") for line in lines}
+    return frozenset(path for path in asked if not _folders(path) & folders and not _is_named(path, said))
+
+
+def names_of_settings(stated: Stated) -> tuple[set[str], set[str]]:
+    """What stands in a text that may name such a file, and the folders that a text may name by themselves."""
+    stems: set[str] = set()
+    folders: set[str] = set()
+    for path in _asked(stated):
+        stem = _stem(path)
+        stems.update((stem, f"-{stem.partition('-')[2]}.") if "-" in stem else (stem,))
+        folders |= _folders(path)
+    return stems, folders
+
+
+def _asked(stated: Stated) -> set[str]:
+    return {
         fact.site.path
         for fact in stated.of(Kind.FILE)
         if fact.zone is Zone.SOURCE
@@ -44,13 +66,10 @@ def unloaded(stated: Stated) -> frozenset[str]:
         and not FOUND_BY_TOOLS(fact.site.path)
         and not SPACE.search(fact.site.path)
     }
-    if not asked:
-        return frozenset()
-    others = [file for file in stated.of(Kind.FILE) if file.site.path not in asked]
-    lines = every(others, "lines")
-    said = "\n".join(lines | every(others, "words"))
-    folders = {line.strip("./") for line in lines}
-    return frozenset(path for path in asked if not _folders(path) & folders and not _is_named(path, said))
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].rpartition(".")[0]
 
 
 def _folders(path: str) -> set[str]:
@@ -85,7 +104,7 @@ def unasked_alerts(stated: Stated) -> frozenset[str]:
 
 
 def _is_named(path: str, said: str) -> bool:
-    stem = path.rpartition("/")[2].rpartition(".")[0]
+    stem = _stem(path)
     if stem in said:
         return True
     _, dash, ending = stem.partition("-")

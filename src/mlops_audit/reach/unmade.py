@@ -32,13 +32,9 @@ PACKED = re.compile(r"\.(?:zip|tar|tgz|gz|7z|bz2|xz)\b")
 def unmade(stated: Stated, paths: Collection[str]) -> list[Fact]:
     """The calls that read such a file, with its path as literal. A file whose path, folder or name stands anywhere else
     may be made there, and one whose outermost folder a command fetches as a whole may be brought."""
-    read = [fact for fact in stated.of(Kind.CALL) if reads_data(fact)]
-    jobs = [_text(fact) for fact in stated.of(Kind.COMMAND) if _is_of_ci(fact)] if read else []
-    read = [fact for fact in read if any(fact.site.path in job for job in jobs)]
+    read = _absent(stated, paths)
     if not read:
         return []
-    known = {part for path in paths for part in (path, path.rpartition("/")[2])}
-    read = [fact for fact in read if _first(fact).rpartition("/")[2] not in known]
     said = [(fact.site, _text(fact)) for fact in stated.of(*MAKING) if fact.zone is not Zone.TEST]
     files = [fact for fact in stated.of(Kind.FILE) if fact.zone is not Zone.TEST]
     return [
@@ -47,6 +43,27 @@ def unmade(stated: Stated, paths: Collection[str]) -> list[Fact]:
         if not any(site != fact.site and _may_be_made(_first(fact), text) for site, text in said)
         and not _is_said(_first(fact), [file for file in files if file.site.path != fact.site.path])
     ]
+
+
+def names_of_data(stated: Stated, paths: Collection[str]) -> set[str]:
+    """What stands in a text that may make such a file: its name or its folder."""
+    return {part for fact in _absent(stated, paths) for part in _folder_and_name(_first(fact))}
+
+
+def _absent(stated: Stated, paths: Collection[str]) -> list[Fact]:
+    """The calls in files that a job of CI starts which read data that the repository does not hold."""
+    read = [fact for fact in stated.of(Kind.CALL) if reads_data(fact)]
+    jobs = [_text(fact) for fact in stated.of(Kind.COMMAND) if _is_of_ci(fact)] if read else []
+    read = [fact for fact in read if any(fact.site.path in job for job in jobs)]
+    if not read:
+        return []
+    known = {part for path in paths for part in (path, path.rpartition("/")[2])}
+    return [fact for fact in read if _first(fact).rpartition("/")[2] not in known]
+
+
+def _folder_and_name(path: str) -> tuple[str, str]:
+    folder, _, name = path.removeprefix("./").rpartition("/")
+    return folder, name
 
 
 def reads_data(fact: Fact) -> bool:
@@ -62,12 +79,12 @@ def reads_data(fact: Fact) -> bool:
 
 def _is_said(path: str, files: Sequence[Fact]) -> bool:
     """Whether the name or the folder of a path stands in a text of some files, as their sums tell."""
-    folder, _, name = path.removeprefix("./").rpartition("/")
+    folder, name = _folder_and_name(path)
     return any(name in word or folder in word for word in every(files, "lines") | every(files, "words"))
 
 
 def _may_be_made(path: str, text: str) -> bool:
-    folder, _, name = path.removeprefix("./").rpartition("/")
+    folder, name = _folder_and_name(path)
     outermost = folder.partition("/")[0]
     if name in text or folder in text:
         return True

@@ -170,14 +170,21 @@ def _is_copied(path: str, fact: Fact) -> bool:
     return False
 
 
+def looks_for_places(stated: Stated) -> bool:
+    """Whether it matters that a task runs its code elsewhere."""
+    return bool(_images_of_airflow(stated))
+
+
+def _images_of_airflow(stated: Stated) -> set[str]:
+    return {fact.site.path for fact in stated.of(Kind.IMAGE) if "airflow" in fact.name}
+
+
 def _started(
     stated: Stated, images: Mapping[str, str | None], repository: Repository
 ) -> Mapping[str, set[str]]:
     """The files that the containers of each Dockerfile start: its own entry, that of its services, the DAGs of Airflow."""
     units = {path: path for path in images}
-    airflow = {
-        fact.site.path for fact in stated.all if fact.kind is Kind.IMAGE and "airflow" in fact.name
-    } & images.keys()
+    airflow = _images_of_airflow(stated) & images.keys()
     elsewhere = set()
     for fact in stated.all:
         if fact.kind is Kind.RESOURCE and fact.traits.get("system") == "compose":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from mlops_audit.facts import Fact, Kind, Site, Zone, values
 from mlops_audit.reach.stated import Stated
@@ -20,11 +20,7 @@ def unset(stated: Stated) -> frozenset[Site]:
     asked = [fact for fact in stated.of(Kind.CALL) if fact.zone is Zone.SOURCE and _switches(fact)]
     if not asked:
         return frozenset()
-    defined = {
-        (fact.site.path, fact.name): fact
-        for fact in stated.of(Kind.DEFINITION)
-        if "off" in fact.traits and "decorators" not in fact.traits
-    }
+    defined = {(fact.site.path, fact.name): fact for fact in _switchable(stated)}
     called, handed = set(), set()
     given: dict[str, set[str]] = defaultdict(set)  # the switches with which something of that name is called
     for fact in stated.of(Kind.FILE):
@@ -40,10 +36,28 @@ def unset(stated: Stated) -> frozenset[Site]:
         for fact in asked
         for name in values(fact.traits["function"])
         if (definition := defined.get((fact.site.path, name))) is not None
-        and (started := name.split(".")[-2] if name.endswith(".__init__") else _last(name)) in called
+        and (started := _started(name)) in called
         and started not in handed
         and _is_off(_switches(fact), definition, given[started])
     )
+
+
+def names_of_switchable(stated: Stated) -> set[str]:
+    """The words under which functions with switches are called."""
+    return {_started(fact.name) for fact in _switchable(stated)}
+
+
+def _switchable(stated: Stated) -> Iterator[Fact]:
+    return (
+        fact
+        for fact in stated.of(Kind.DEFINITION)
+        if "off" in fact.traits and "decorators" not in fact.traits
+    )
+
+
+def _started(name: str) -> str:
+    """What is called to start a function: of an initialiser the class."""
+    return name.split(".")[-2] if name.endswith(".__init__") else _last(name)
 
 
 def _last(name: str) -> str:

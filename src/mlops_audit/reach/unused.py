@@ -22,15 +22,11 @@ def unused(stated: Stated, imports: Mapping[str, Collection[str]], run: frozense
     tests run, name or import is not used by that. Modules without definitions are data and never unused.
     """
     files = list(stated.of(Kind.FILE))
-    modules = {
-        file.site.path
-        for file in files
-        if file.zone is Zone.SOURCE and file.name.endswith(".py") and not NAMES_OF_TOOLS(file.name)
-    }
+    modules = {file.site.path for file in files if _is_module(file)}
     defining = {fact.site.path for fact in stated.of(Kind.DEFINITION)}
     used = set(run).union(file.site.path for file in files if "works" in file.traits)
     words = every(files, "names")
-    named = {path for path in modules if path.rpartition("/")[2].removesuffix(".py") in words}
+    named = {path for path in modules if _stem(path) in words}
     used |= named - _unmounted(files, named)
     used |= {file.site.path for file in files if file.zone in (Zone.SOURCE, Zone.NOTEBOOK)} - modules
     stack = list(used)
@@ -53,8 +49,31 @@ def _unmounted(files: Sequence[Fact], named: set[str]) -> set[str]:
     routing = {fact.site.path for fact in files if "routes" in fact.traits and fact.site.path in named}
     if not routing or not any("mounts" in fact.traits for fact in files):
         return set()
-    full = {path: "/".join(path.removesuffix(".py").split("/")[-2:]) for path in routing}
+    full = {path: _in_full(path) for path in routing}
     for fact in files:
         texts = "\n".join(str(fact.traits.get(trait, "")) for trait in ("lines", "words")).replace(".", "/")
         full = {path: name for path, name in full.items() if path == fact.site.path or name not in texts}
     return set(full)
+
+
+def names_of_modules(stated: Stated) -> set[str]:
+    """The words by which a text may name a module."""
+    return {_stem(file.site.path) for file in stated.of(Kind.FILE) if _is_module(file)}
+
+
+def names_of_routers(stated: Stated) -> set[str]:
+    """What stands in a text that names a module with routes in full, once its dots are slashes."""
+    return {_in_full(file.site.path) for file in stated.of(Kind.FILE) if "routes" in file.traits}
+
+
+def _is_module(file: Fact) -> bool:
+    return file.zone is Zone.SOURCE and file.name.endswith(".py") and not NAMES_OF_TOOLS(file.name)
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".py")
+
+
+def _in_full(path: str) -> str:
+    """The name of a module with its folder."""
+    return "/".join(path.removesuffix(".py").split("/")[-2:])
