@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mlops_audit.facts import CASELESS, Fact, Kind, Problem, Site, values
-from mlops_audit.globs import conditions, globs
+from mlops_audit.globs import conditions, globs, holds
 from mlops_audit.reach.listening import Listening
 from mlops_audit.reach.told import SUMS
 from mlops_audit.rules import Pack, Signal
@@ -82,7 +82,8 @@ class Alike:
         assert self._listening is not None
         opens = self._listening.opens(was ^ now)
         return not any(
-            (trait != "calls_inside" and opens) or not _hold_alike(signal.where[trait], was, now)
+            (trait != "calls_inside" and opens)
+            or not _hold_alike(signal.where[trait], was, now, alone=trait == "calls_inside")
             for signal in self._of_insides
             if _may_answer(old, signal)
             for trait in ASKED_AS
@@ -98,13 +99,15 @@ def _may_answer(fact: Fact, signal: Signal) -> bool:
     )
 
 
-def _hold_alike(patterns: tuple[str, ...], was: Collection[str], now: Collection[str]) -> bool:
-    """Whether globs hold of two sets of values in the same way, whatever else stands beside both."""
+def _hold_alike(
+    patterns: tuple[str, ...], was: Collection[str], now: Collection[str], alone: bool = True
+) -> bool:
+    """Whether globs hold of two sets of values alike; unless they are `alone`, whatever stands beside both."""
     differing = set(was).symmetric_difference(now)
-    return all(
-        side is None or not any(map(side, differing)) or any(map(side, was)) == any(map(side, now))
-        for side in conditions(patterns)
-    )
+    sides = [side for side in conditions(patterns) if side is not None and any(map(side, differing))]
+    if sides and alone:
+        return holds(tuple(was), patterns) == holds(tuple(now), patterns)
+    return all(any(map(side, was)) == any(map(side, now)) for side in sides)
 
 
 def _stated(found: State) -> list[tuple[Site, tuple[object, ...]]]:
