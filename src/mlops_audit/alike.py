@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mlops_audit.facts import CASELESS, Fact, Kind, Problem, Site, values
-from mlops_audit.globs import conditions, globs, holds
+from mlops_audit.globs import conditions, globs, holds, matcher
 from mlops_audit.reach.listening import Listening
 from mlops_audit.reach.told import SUMS
 from mlops_audit.rules import Pack, Signal
@@ -33,7 +33,12 @@ class Alike:
         self._listening = listening
         groups = (*(rule.signals for rule in pack.rules), *(kind.signals for kind in pack.kinds))
         signals = [signal for group in groups for signal in group.values()]
-        self._of_calls = {signal.where["calls"] for signal in signals if "calls" in signal.where}
+        asked = {signal.where["calls"] for signal in signals if "calls" in signal.where}
+        self._of_any_call = [patterns for patterns in asked if "*" in patterns]
+        self._of_calls = asked.difference(self._of_any_call)
+        self._names = matcher(
+            tuple({glob.lstrip("!") for patterns in self._of_calls for glob in patterns}), True
+        )
         self._of_insides = [
             s for s in signals if s.kind in INSIDE and not s.where.keys().isdisjoint(ASKED_AS)
         ]
@@ -66,7 +71,8 @@ class Alike:
                 was, now = (
                     calls.union("".join(values(fact.traits.get("left"))).split("\n")) for fact in (old, new)
                 )
-                if not all(_hold_alike(patterns, was, now) for patterns in self._of_calls):
+                asked = (*self._of_any_call, *(self._of_calls if any(map(self._names, was ^ now)) else ()))
+                if not all(_hold_alike(patterns, was, now) for patterns in asked):
                     return False
                 if self._listening.hears(path, old.traits, new.traits):
                     return False

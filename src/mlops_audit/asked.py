@@ -9,7 +9,7 @@ from itertools import accumulate
 
 from mlops_audit.cache import digest
 from mlops_audit.facts import CASELESS, LENT, Fact, Kind, TraitValue, Zone, values
-from mlops_audit.globs import MARKS, conditions, globs, holds, longest_literal, pieces_of
+from mlops_audit.globs import MARKS, conditions, globs, holds, longest_literal, pieces_of, sides
 from mlops_audit.ignores import MARK
 from mlops_audit.literals import finder
 from mlops_audit.reach.needs import WHOLE, needed, needs_all
@@ -29,15 +29,16 @@ Test = Callable[[str], bool]
 class Question:
     """What a signal asks of a fact, as far as the fact itself can answer."""
 
-    __slots__ = ("_fits", "_traits", "files", "name", "needs", "zones")
+    __slots__ = ("_asked", "_fits", "_traits", "files", "name", "needs", "zones")
 
     def __init__(self, signal: Signal) -> None:
         self.name, self.zones = (signal.patterns, signal.kind in CASELESS), signal.zones
         self._fits: Test | None = None
         asked = [(trait, patterns) for trait, patterns in signal.where.items() if trait not in LATER]
         self.files = next((patterns for trait, patterns in asked if trait == "file"), ())
-        self._traits = [(trait, *conditions(patterns)) for trait, patterns in asked if trait != "file"]
-        self.needs = [trait for trait, wanted, _ in self._traits if wanted is not None]  # cannot be absent
+        self._asked = [(trait, patterns) for trait, patterns in asked if trait != "file"]
+        self.needs = [trait for trait, patterns in self._asked if sides(patterns)[0]]  # cannot be absent
+        self._traits: list[tuple[str, Test | None, Test | None]] | None = None
 
     def fits(self, name: str) -> bool:
         if self._fits is None:
@@ -45,6 +46,8 @@ class Question:
         return self._fits(name)
 
     def holds(self, traits: Mapping[str, TraitValue]) -> bool:
+        if self._traits is None:
+            self._traits = [(trait, *conditions(patterns)) for trait, patterns in self._asked]
         for trait, wanted, unwanted in self._traits:
             if trait not in traits:
                 if wanted is not None:
@@ -220,7 +223,7 @@ class _ByName:
 
 def _literal(glob: str, ignore_case: bool) -> str:
     """The longest text that stands in whatever a glob matches, "" where anything may."""
-    core = glob.strip("*")
-    if "*" not in core and not MARKS.search(core) and glob[:3] != "**/":
+    if glob[:3] != "**/" and not MARKS.search(glob):
+        core = max(glob.split("*"), key=len)
         return core.lower() if ignore_case else core
     return min((longest_literal(pieces) for pieces in pieces_of(glob, ignore_case)), key=len)

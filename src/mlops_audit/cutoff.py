@@ -118,7 +118,6 @@ def _state_the_same(
         last = shown_to.get(path, -1) or math.inf
         if any(old != new and min(old.line, new.line) <= last for old, new in moved.items()):
             return False
-    shelf.close()
     return True
 
 

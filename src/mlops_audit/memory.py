@@ -25,7 +25,7 @@ Extracted = tuple[list[Fact], list[Problem]]
 
 MAX_FILES = 200_000
 MAX_KEPT_BYTES = 80_000_000  # of one repository's facts in the cache, spread over its parts
-PARTS = 8  # one file edited rewrites one of them
+PARTS = 32  # one file edited reads one of them, and rewrites it
 
 
 class Memory:
