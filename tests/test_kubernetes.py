@@ -300,6 +300,29 @@ def test_monitoring_configurations_are_told_by_their_shape(
     assert [(f.name, f.traits["system"], f.traits["id"], f.traits.get("enabled")) for f in facts] == expected
 
 
+@pytest.mark.parametrize(("targets", "enabled"), [("['alerts:9093']", None), ("[]", "no")])
+def test_a_prometheus_hands_its_alerts_to_the_targets_that_it_names(
+    targets: str, enabled: str | None
+) -> None:
+    text = (
+        f"alerting:\n  alertmanagers:\n    - static_configs: [{{targets: {targets}}}]\nscrape_configs: []\n"
+    )
+    (alerting,) = observability.extract("prometheus.yml", text.encode())
+    assert (alerting.name, alerting.site.line, alerting.traits.get("enabled")) == ("alerting", 1, enabled)
+
+
+def test_the_files_that_a_config_map_holds_are_read_at_their_lines() -> None:
+    text = (
+        "apiVersion: v1\nkind: ConfigMap\ndata:\n"
+        "  rules.yml: |\n    groups:\n    - name: g\n      rules:\n      - alert: Drift\n        expr: drift > 0.2\n"
+        '  board.json: |\n    {"schemaVersion": 3,\n     "panels": [{"targets": [{"expr": "rate(x)"}]}]}\n'
+        "  broken.yml: |\n    groups: [\n    {\n"
+        "  nested.yml: |\n    apiVersion: v1\n    kind: ConfigMap\n    data: {groups: [{rules: [{alert: x}]}]}\n"
+    )
+    facts = observability.extract("maps.yaml", text.encode())
+    assert [(f.name, f.site.line) for f in facts] == [("alert", 8), ("dashboard", 12)]
+
+
 def test_a_dashboard_has_its_queries() -> None:
     text = b'{"title": "t", "panels": [{"targets": [{"expr": "rate(x)"}, {"rawSql": "select 1"}]}], "schemaVersion": 3}'
     (board,) = observability.extract("b.json", text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from mlops_audit import parse
 from mlops_audit.facts import Fact, Site
@@ -14,7 +15,9 @@ from mlops_audit.templates import is_template, mask
 
 # What a document of YAML must have for one of the readers below; looked for in the bytes before anything is parsed.
 MARKS = (b"groups", b"scrape_configs", b"receivers", b"exporters", b"filebeat", b"metricbeat", b"schema_config",
-         b"datasources", b"contactPoints", b"sinks", b"additionalPrometheusRules", b"apm-server", b"heartbeat")  # fmt: skip
+         b"datasources", b"contactPoints", b"sinks", b"additionalPrometheusRules", b"apm-server", b"heartbeat", b'"panels"')  # fmt: skip
+# Objects of Kubernetes that hold whole files, and under which keys.
+HOLDERS = {"ConfigMap": "data", "Secret": "stringData"}
 CLASSIC = (
     ("fluent-bit", re.compile(r"^[ \t]*\[(?:INPUT|OUTPUT|SERVICE)\][ \t]*$", re.MULTILINE | re.IGNORECASE)),
     ("fluentd", re.compile(r"^[ \t]*<(?:source|match)\b[^>\n]*>", re.MULTILINE)),
@@ -64,6 +67,7 @@ def _document(path: str, document: Node) -> Iterator[Fact]:
         for _, item in extra.items or [("", item) for item in extra.list]:
             yield from _rules(path, item.get("groups"), "prometheus")
     if document.at("apiVersion") and document.at("kind"):
+        yield from _held(path, document)
         return  # the rest are files of their own, and no custom resources
     receivers = document.get("receivers")
     if document.get("exporters") is not None and document.get("service", "pipelines") is not None:
@@ -73,6 +77,12 @@ def _document(path: str, document: Node) -> Iterator[Fact]:
             yield from _receiver(path, item, "alertmanager")
     for item in _items(document.get("contactPoints")):
         yield from _receiver(path, item, "grafana")
+    managers = document.get("alerting", "alertmanagers")
+    if managers is not None:
+        held = attributes(managers)
+        told = any(held[key] and (key.endswith("targets") or "_sd_configs" in key) for key in held)
+        site = Site(path, document.line_of("alerting"))
+        yield resource("alerting", site, "prometheus", held, enabled=None if told else "no")
     scrapes = document.get("scrape_configs")
     if scrapes is not None:
         system = (
@@ -95,6 +105,34 @@ def _document(path: str, document: Node) -> Iterator[Fact]:
                 "datasource", Site(path, item.line), "grafana", attributes(item), id=item.at("name")
             )
     yield from _yaml_collectors(path, document)
+
+
+def _held(path: str, document: Node) -> Iterator[Fact]:
+    """The facts of the files that a ConfigMap holds, at the lines where they stand in it."""
+    files = document.get(HOLDERS.get(document.at("kind"), ""))
+    if files is None:
+        return
+    for name, held in files.items:
+        text = held.text
+        if "\n" not in text:
+            continue
+        try:
+            found = _json(path, text.encode()) if name.endswith(".json") else _file_of_yaml(path, text)
+        except ParseFailure:
+            continue  # a file in another format, or a template of what fills it in
+        before = files.line_of(name)
+        for fact in found:
+            yield replace(fact, site=replace(fact.site, line=fact.site.line + before))
+
+
+def _file_of_yaml(path: str, text: str) -> list[Fact]:
+    documents = parse.yaml(text.encode()) if any(mark.decode() in text for mark in MARKS) else ()
+    return [
+        fact
+        for document in documents
+        if not (document.at("apiVersion") and document.at("kind"))
+        for fact in _document(path, document)
+    ]
 
 
 def _yaml_collectors(path: str, document: Node) -> Iterator[Fact]:
