@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+from collections.abc import Callable
 from functools import cache, partial
 
 import pytest
@@ -164,7 +165,7 @@ def test_without_knowing_what_was_listened_for_only_the_same_is_alike() -> None:
     assert compare(path, state(path, before), state(path, printed)) is None
 
 
-NOTHING = Listening("", "", "", "", "", "", "", False)
+NOTHING = Listening("", "", "", "", "", "", "", False, "", "", "", 9)
 PLAIN = "def shown(rows):\n    total = len(rows)\n    return total\n"
 
 
@@ -248,6 +249,80 @@ def test_what_a_rule_asks_of_what_lies_behind_a_call_is_heard() -> None:
     assert Alike(asking(Kind.DEFINITION, calls_inside=without), NOTHING)(path, *states) is not None
 
 
+ADDED = "\n\ndef added(rows):\n    return sorted(rows)\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "edit"),
+    [
+        (EDITED, lambda text: text + ADDED),
+        (EDITED, lambda text: text.replace("str(total)", "added(total)") + ADDED),
+        (EDITED, lambda text: text + "\n\nclass Added:\n    def more_rows(self):\n        return self\n"),
+        (EDITED, lambda text: "import itertools\nfrom collections import deque\n" + text),
+        ("src/monitor.py", lambda text: text + ADDED),
+        ("src/steps.py", lambda text: text + ADDED.replace("sorted(rows)", "other(rows)")),
+    ],
+)
+def test_what_is_added_where_nobody_asks_for_it_makes_no_difference(
+    path: str, edit: Callable[[str], str]
+) -> None:
+    after = edit(FILES[path])
+    assert added_alike(FILES[path], after, path)
+    assert judge({**FILES, path: after})[1] == judged()[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "edit"),
+    [
+        (EDITED, lambda text: text + ADDED.replace("sorted(", "shown(")),  # it leads on to another
+        (EDITED, lambda text: text + ADDED.replace("added", "drift_report")),  # a rule may ask for it
+        (EDITED, lambda text: text + ADDED.replace("added", "last")),  # somebody says its name
+        (EDITED, lambda text: text + ADDED.replace("added", "keep")),  # somebody defines the same
+        (EDITED, lambda text: text + ADDED.replace("\ndef", "\n@cached\ndef")),
+        (EDITED, lambda text: text + ADDED.replace("rows):", "rows, a=1, b=2, c=3, resume=None):")),
+        (EDITED, lambda text: text + "".join(ADDED.replace("added", f"added_{n}") for n in range(30))),  # too many
+        (EDITED, lambda text: "import wandb\n" + text),
+        (EDITED, lambda text: "import argparse\n" + text),  # a rule asks for it
+        (EDITED, lambda text: "from idle import keep\n" + text),
+        (EDITED, lambda text: text.replace("import os\n", "")),  # it is gone
+        ("src/report.py", lambda text: text + ADDED),  # its first definition
+        ("src/monitor.py", lambda text: text.replace("    requests.post(", "    added(drift)\n    requests.post(") + ADDED),
+    ],
+)  # fmt: skip
+def test_what_is_added_where_somebody_may_ask_for_it_is_heard(path: str, edit: Callable[[str], str]) -> None:
+    assert not added_alike(FILES[path], edit(FILES[path]), path)
+
+
+def added_alike(before: str, after: str, path: str) -> bool:
+    compare = Alike(rule_pack(), judged()[0], tuple(FILES), alone=True)
+    return compare(path, state(path, before), state(path, after)) is not None
+
+
+def test_nothing_is_added_where_more_than_one_file_changed() -> None:
+    compare = Alike(rule_pack(), judged()[0], tuple(FILES))
+    assert compare(EDITED, state(EDITED, FILES[EDITED]), state(EDITED, FILES[EDITED] + ADDED)) is None
+
+
+def test_a_module_of_python_is_the_projects_own_where_a_file_is_called_like_it() -> None:
+    states = state(EDITED, FILES[EDITED]), state(EDITED, "import itertools\n" + FILES[EDITED])
+    for paths, same in (((), True), (("src/itertools.py",), False), (("itertools/a.py",), False)):
+        assert (Alike(rule_pack(), judged()[0], paths, alone=True)(EDITED, *states) is not None) is same
+
+
+def test_names_that_were_looked_for_and_not_found_are_heard() -> None:
+    path, text = EDITED, FILES[EDITED]
+    listening = judged()[0]._replace(unbound="\nadded\nitertools\n")
+    for after in (text + ADDED, "import itertools\n" + text):
+        assert (
+            Alike(rule_pack(), listening, (), alone=True)(path, state(path, text), state(path, after)) is None
+        )
+    looked_up = judged()[0]._replace(asked_from=f"\n{path}\n")
+    states = state(path, text), state(path, "import itertools\n" + text)
+    assert Alike(rule_pack(), looked_up, (), alone=True)(path, *states) is None
+    missing = {"src/wants.py": "from plain import added\n\nadded(1)\n"}
+    assert "\nadded\n" in judge({**FILES, **missing})[0].unbound
+
+
 WORDS = (
     "rows total forgotten Shelf put step_3 fit resume watch tell drift quality limits settings idle keep "
     "lost extra routes print len mlflow predict row table shown names app model depth data last csv "
@@ -275,7 +350,11 @@ def test_files_that_are_alike_lead_to_the_same_findings(seed: int) -> None:
             ast.parse(after)
         except SyntaxError:
             continue
-        if alike(FILES[path], after, path):
+        if chance.random() < 0.3:
+            after += f"\n\ndef {chance.choice(('added', word()))}(rows):\n    return {word()}({word()})\n"
+        if chance.random() < 0.2:
+            after = f"import {chance.choice(('itertools', 'json', 'wandb', word()))}\n" + after
+        if added_alike(FILES[path], after, path):
             found_alike += 1
             assert judge({**FILES, path: after})[1] == judged()[1], (path, after)
     assert found_alike

@@ -13,7 +13,7 @@ from mlops_audit.question import BLOB, blob_of, bytes_of
 
 TYPE_CHECKING = False  # type checkers take it for true; `typing` itself is not needed here
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from typing import Any
 
     from mlops_audit.cache import Cache
@@ -75,7 +75,8 @@ def holding(cache: Cache, asked: Question, root: str) -> bytes | None:
         if text is None or (path in shown_to and not _begins(text, heads.get(path))):
             return None
         texts[path] = text
-    return key if _state_the_same(cache, root, number, changed, texts, shown_to, listening) else None
+    paths = [os.fsdecode(row[0]) for row in asked.files]
+    return key if _state_the_same(cache, root, number, changed, texts, shown_to, listening, paths) else None
 
 
 def _state_the_same(
@@ -86,6 +87,7 @@ def _state_the_same(
     texts: Mapping[str, bytes],
     shown_to: Mapping[str, int],
     listening: tuple[Any, ...] | None,
+    paths: Collection[str],
 ) -> bool:
     """Whether files of a repository of so many state what they did; those that are cited on the very same lines, up to
     the last that is shown where that is known."""
@@ -103,7 +105,8 @@ def _state_the_same(
 
     pack = shipped(cache)
     sieve = sieve_of(pack, number)
-    alike = Alike(pack, Listening(*listening) if listening is not None and len(changed) < OFTEN else None)
+    heard = Listening(*listening) if listening is not None and len(changed) < OFTEN else None
+    alike = Alike(pack, heard, paths, alone=len(changed) == 1)
     shelf = Shelf(cache, root, sieve.digest)
     memory = Memory(shelf, sieve)
     for path, (old, new) in changed.items():

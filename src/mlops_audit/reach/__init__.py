@@ -281,7 +281,8 @@ class Reach:
 
     def listening(self, bodies: Bodies) -> Listening:
         """What was listened for in the sums of files, once rules have been judged over these bodies."""
-        return listened_for(self._stated, self._repository.paths, bodies)
+        unbound = (fact.name for fact in self.failures.unbound)
+        return listened_for(self._stated, self._repository.paths, bodies, unbound)
 
     def sides(self, training: Iterable[str], serving: Iterable[str]) -> Mapping[str, str]:
         """For each file whether it belongs to the training side, the serving side, or `both`, by imports."""

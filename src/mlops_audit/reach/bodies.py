@@ -29,6 +29,7 @@ class Bodies:
             set()
         )  # the files and last names of functions that were looked into
         self.sought: set[str] = set()  # the last names of definitions whose calls were looked for
+        self.asked_from: set[str] = set()  # the files in which somebody looked up what a name means
         for fact in facts:
             if fact.kind is Kind.IMPORT:
                 self._imported[fact.site.path].add(fact.name)
@@ -171,6 +172,7 @@ class Bodies:
         """The files and bodies that a name can stand for: of the same file, or of the module that it names."""
         owner, _, last = name.rpartition(".")
         here = _module(path)
+        self.asked_from.add(path)
         if owner and "." not in owner and not owner[0].isupper() and not self._imports(path, owner):
             owner = "?"  # a variable that is called like a module
         found = [

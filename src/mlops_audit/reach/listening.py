@@ -13,7 +13,8 @@ from typing import NamedTuple
 from mlops_audit.facts import Kind, TraitValue, values
 from mlops_audit.reach.bodies import Bodies
 from mlops_audit.reach.stated import Stated
-from mlops_audit.reach.uncalled import names_of_uncalled
+from mlops_audit.reach.told import every
+from mlops_audit.reach.uncalled import names_of_uncalled, room_for_more
 from mlops_audit.reach.unloaded import FORMATS, names_of_settings
 from mlops_audit.reach.unmade import names_of_data
 from mlops_audit.reach.unprovided import ELSEWHERE, looks_for_places
@@ -36,12 +37,28 @@ class Listening(NamedTuple):
     parts: str  # what may stand within a word of a text
     folders: str  # that a text may name by themselves
     places: bool  # whether it matters where tasks run their code
+    said: str  # every word under which anything may be called in any file
+    unbound: str  # names that are imported from where they are not
+    asked_from: str  # files in which it was looked up what a name means
+    room: int  # definitions more that leave it as it is whether those that nothing calls are told
 
-    def hears(self, path: str, before: Mapping[str, TraitValue], after: Mapping[str, TraitValue]) -> bool:
-        """Whether anything is inferred from a difference between two sums of the file at a path."""
+    def hears(
+        self,
+        path: str,
+        before: Mapping[str, TraitValue],
+        after: Mapping[str, TraitValue],
+        added: Collection[str] = (),
+    ) -> bool:
+        """Whether anything is inferred from a difference between two sums of the file at a path, to which definitions
+        of some names were added."""
         for trait in before.keys() | after.keys():
             was, now = values(before.get(trait)), values(after.get(trait))
-            if was != now and self._hears(path, trait, _words(trait, was) ^ _words(trait, now)):
+            if was == now:
+                continue
+            words = _words(trait, was) ^ _words(trait, now)
+            if trait == "inside":  # nothing else is reached by what leads to an added definition alone
+                words = {pair for pair in words if pair.rpartition("\n")[2] not in added}
+            if words and self._hears(path, trait, words):
                 return True
         return False
 
@@ -52,6 +69,18 @@ class Listening(NamedTuple):
     def opens(self, calls: Iterable[str]) -> bool:
         """Whether any of some calls may be one of the project's own functions."""
         return any(_is_of(_last(call), self.defined) for call in calls)
+
+    def knows(self, name: str) -> bool:
+        """Whether anybody says the last name of a definition, or defines another of that name."""
+        return any(
+            _is_of(_last(name), words) for words in (self.said, self.defined, self.unbound, self.sought)
+        )
+
+    def knows_import(self, path: str, name: str) -> bool:
+        """Whether it may matter that a file imports a name from a module that is not the project's."""
+        return _is_of(path, self.asked_from) or any(
+            _is_of(_last(name), words) for words in (self.unbound, self.sought)
+        )
 
     def _hears(self, path: str, trait: str, words: Collection[str]) -> bool:
         heard = {
@@ -83,13 +112,16 @@ class Listening(NamedTuple):
         )
 
 
-def listened_for(stated: Stated, paths: Collection[str], bodies: Bodies) -> Listening:
-    """What was listened for in an audit whose rules have been judged."""
+def listened_for(
+    stated: Stated, paths: Collection[str], bodies: Bodies, unbound: Iterable[str] = ()
+) -> Listening:
+    """What was listened for in an audit whose rules have been judged, which found some imported names unbound."""
     files = [
         (values(file.traits.get("names")), values(file.traits.get("called"))) for file in stated.of(Kind.FILE)
     ]
     stems, folders = names_of_settings(stated)
     switchable = names_of_switchable(stated)
+    said = every(stated.of(Kind.FILE), "called")
     return Listening(
         _lines(_rare(names_of_modules(stated), (names for names, _ in files))),
         _lines(_rare(names_of_uncalled(stated), (called for _, called in files))),
@@ -99,6 +131,10 @@ def listened_for(stated: Stated, paths: Collection[str], bodies: Bodies) -> List
         _lines(stems | names_of_routers(stated) | names_of_data(stated, paths)),
         _lines(folders),
         looks_for_places(stated),
+        _lines(said),
+        _lines(_last(name) for name in unbound),
+        _lines(bodies.asked_from),
+        room_for_more(stated, said),
     )
 
 

@@ -25,25 +25,11 @@ def uncalled(stated: Stated) -> frozenset[Site]:
     that nothing names no method is called, whatever it is called. A project that calls few of its own definitions, as a
     library does, has no uncalled ones.
     """
-    definitions = list(stated.of(Kind.DEFINITION))
-    asked = [fact for fact in definitions if _is_asked(fact)]
-    if not asked:
-        return frozenset()
-    derived = {
-        (fact.site.path, fact.name) for fact in definitions if _is_class(fact) and "bases" in fact.traits
-    }
-    offering = {fact.site.path for fact in stated.of(Kind.CALL) if fact.name in OFFERS_ALL}
     said = every(stated.of(Kind.FILE), "called")
-    found = frozenset(
-        fact.site
-        for fact in asked
-        if fact.name.rpartition(".")[2] not in said
-        and (fact.site.path, fact.name.rpartition(".")[0]) not in derived
-        and fact.site.path not in offering
-    )
-    told = len(asked) - len(found)
+    found, told = _unsaid(stated, said)
     if told < ENOUGH or len(found) >= told:
         return frozenset()
+    definitions = list(stated.of(Kind.DEFINITION))
     unmade = {
         (fact.site.path, fact.name) for fact in definitions if _is_plain(fact) and fact.name not in said
     }
@@ -52,6 +38,32 @@ def uncalled(stated: Stated) -> frozenset[Site]:
         for fact in definitions
         if (fact.site.path, fact.name.rpartition(".")[0]) in unmade and not _is_class(fact)
     }
+
+
+def room_for_more(stated: Stated, said: set[str]) -> int:
+    """How many definitions more, called or not, leave it as it is whether those that nothing calls are told at all."""
+    found, told = _unsaid(stated, said)
+    if told < ENOUGH:
+        return ENOUGH - told - 1
+    return len(found) - told if len(found) >= told else told - len(found) - 1
+
+
+def _unsaid(stated: Stated, said: set[str]) -> tuple[frozenset[Site], int]:
+    """The places of definitions that are in no word of what is called, and the number of the others."""
+    definitions = list(stated.of(Kind.DEFINITION))
+    asked = [fact for fact in definitions if _is_asked(fact)]
+    derived = {
+        (fact.site.path, fact.name) for fact in definitions if _is_class(fact) and "bases" in fact.traits
+    }
+    offering = {fact.site.path for fact in stated.of(Kind.CALL) if fact.name in OFFERS_ALL}
+    found = frozenset(
+        fact.site
+        for fact in asked
+        if fact.name.rpartition(".")[2] not in said
+        and (fact.site.path, fact.name.rpartition(".")[0]) not in derived
+        and fact.site.path not in offering
+    )
+    return found, len(asked) - len(found)
 
 
 def names_of_uncalled(stated: Stated) -> set[str]:
