@@ -39,6 +39,7 @@ FILES = {
     "src/idle.py": "import mlflow\n\n\ndef keep(rows):\n    mlflow.log_param('rows', rows)\n",
     "src/plain.py": "import os\n\n\ndef shown(rows, path):\n    names = [row for row in rows]\n    total = len(names)\n    return os.path.join(path, str(total))\n\n\nclass Table:\n"
     "    def add(self, row):\n        self.rows = [row]\n        return shown(self.rows, 'a')\n",
+    "src/values.py": "LIMITS = [1, 2]\n",
     "settings/quality.yaml": "drift:\n  threshold: 0.2\n",
     "settings/limits.yaml": "latency:\n  p95: 0.2\n",
     "tests/test_steps.py": "import pandas\nfrom steps import step_1\n\n\ndef test_step():\n    assert step_1(1) == 2\n",
@@ -285,7 +286,7 @@ def test_what_is_added_where_nobody_asks_for_it_makes_no_difference(
         (EDITED, lambda text: "import argparse\n" + text),  # a rule asks for it
         (EDITED, lambda text: "from idle import keep\n" + text),
         (EDITED, lambda text: text.replace("import os\n", "")),  # it is gone
-        ("src/report.py", lambda text: text + ADDED),  # its first definition
+        ("src/values.py", lambda text: text + ADDED),  # its first definition
         ("src/monitor.py", lambda text: text.replace("    requests.post(", "    added(drift)\n    requests.post(") + ADDED),
     ],
 )  # fmt: skip
@@ -319,6 +320,7 @@ def test_names_that_were_looked_for_and_not_found_are_heard() -> None:
     looked_up = judged()[0]._replace(asked_from=f"\n{path}\n")
     states = state(path, text), state(path, "import itertools\n" + text)
     assert Alike(rule_pack(), looked_up, (), alone=True)(path, *states) is None
+    assert "\nsrc/monitor.py\n" in judged()[0].asked_from
     missing = {"src/wants.py": "from plain import added\n\nadded(1)\n"}
     assert "\nadded\n" in judge({**FILES, **missing})[0].unbound
 

@@ -301,3 +301,16 @@ def test_what_many_files_no_longer_say_takes_an_audit(
     found = runs("--format", "json")
     assert runs.held is held
     assert found == runs("--format", "json", "--no-cache")
+
+
+def test_a_definition_more_takes_no_audit_in_the_only_file_that_changed(
+    project: Path, runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_audit.asked.ENOUGH", 0)
+    runs("--format", "json")
+    for path, held in (("src/other.py", True), ("src/rows.py", False)):
+        place = project / path
+        place.write_text(place.read_text() + "\n\ndef frame(table):\n    return sorted(table)\n")
+        found = runs("--format", "json")
+        assert runs.held is held
+        assert found == runs("--format", "json", "--no-cache")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from mlops_audit.examination import examine
-from mlops_audit.facts import Kind
+from mlops_audit.facts import Fact, Kind, Site
+from mlops_audit.reach.stated import Stated
+from mlops_audit.reach.uncalled import ENOUGH, room_for_more
+from mlops_audit.reach.uncalled import uncalled as found_uncalled
 from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree
 
@@ -126,3 +129,29 @@ def test_what_stands_in_a_class_of_tests_is_not_faint() -> None:
     tree = Tree.of({"steps.py": STEPS, "main.py": CALLS, "tests/test_keeper.py": held})
     facts, _, _ = examine(tree, Pack((), ()))
     assert not next(fact for fact in facts.of(Kind.CALL) if fact.name == "keep").faint
+
+
+def defined(called: int, uncalled: int) -> Stated:
+    names = [*(f"used_{n}" for n in range(called)), *(f"left_{n}" for n in range(uncalled))]
+    words = {"called": "\n".join(name for name in names if name.startswith("used"))}
+    facts = [Fact(Kind.FILE, "a.py", Site("a.py"), words)]
+    return Stated(
+        [*facts, *(Fact(Kind.DEFINITION, name, Site("a.py", n)) for n, name in enumerate(names, 1))]
+    )
+
+
+@pytest.mark.parametrize("called", [0, 3, 11, 12, 13, 20])
+@pytest.mark.parametrize("uncalled", [0, 1, 11, 12, 13, 30])
+def test_there_is_room_for_so_many_definitions_as_leave_it_whether_any_is_told(
+    called: int, uncalled: int
+) -> None:
+    stated = defined(called, uncalled)
+    room = room_for_more(stated, {f"used_{n}" for n in range(called)})
+
+    def told(more_called: int, more_uncalled: int) -> int:
+        more = found_uncalled(defined(called + more_called, uncalled + more_uncalled))
+        return len(more) - (more_uncalled if more else 0)
+
+    assert all(told(n, room - n) == told(0, 0) for n in range(room + 1))
+    if uncalled and (called >= ENOUGH or uncalled < ENOUGH):
+        assert any(told(n, room + 1 - n) != told(0, 0) for n in range(room + 2))
