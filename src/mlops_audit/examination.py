@@ -55,6 +55,7 @@ def examine(
         extracted, problems = workers.extract(tree.files, limit, jobs, reading.progress, sieve)
     known = memory.names if memory else Names()
     reach = Reach(extracted, _texts(tree, memory.consulted if memory is not None else set()))
+    listening = reach.listening(extracted) if memory is not None else None
     home = {file.placed: file.path for file in tree.files if file.placed}
     lent = relocated(reach.lend(extracted), home)
     facts = Facts(lent, known=known)
@@ -69,8 +70,8 @@ def examine(
     problems += [_absent_module(fact) for fact in relocated(reach.failures.imports, home)]
     problems += [_absent_name(fact) for fact in relocated(reach.failures.unbound, home)]
     bodies = Bodies(lent, *own)
-    if memory is not None:
-        memory.listening = partial(reach.listening, bodies)
+    if listening is not None and memory is not None:
+        memory.listening = partial(listening.beside, bodies)
     return facts.told(sides, uses, bodies), problems, kinds
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mlops_audit.facts import SELF_STARTING, Fact, Kind, Link, Reached, Site, Zone, values
-from mlops_audit.reach.bodies import Bodies
 from mlops_audit.reach.failures import failures
 from mlops_audit.reach.launch import targets_of_command, targets_of_name
 from mlops_audit.reach.listening import Listening, listened_for
@@ -54,7 +53,7 @@ class Reach:
     def __init__(
         self, facts: Sequence[Fact], text_of: Callable[[str], str | None] = lambda path: None
     ) -> None:
-        self._stated = stated = Stated(facts)
+        stated = Stated(facts)
         self._repository = Repository.of(stated)
         self.failures = failures(stated, self._repository, text_of)
         self._imports: dict[str, dict[str, None]] = defaultdict(dict)
@@ -279,10 +278,10 @@ class Reach:
             return fact
         return Fact(fact.kind, fact.name, fact.site, traits, fact.zone, reached or fact.reached)
 
-    def listening(self, bodies: Bodies) -> Listening:
-        """What was listened for in the sums of files, once rules have been judged over these bodies."""
+    def listening(self, facts: Sequence[Fact]) -> Listening:
+        """What is listened for in the sums of the files that state these facts, but for what rules look up in bodies."""
         unbound = (fact.name for fact in self.failures.unbound)
-        return listened_for(self._stated, self._repository.paths, bodies, unbound)
+        return listened_for(Stated(facts), self._repository.paths, unbound)
 
     def sides(self, training: Iterable[str], serving: Iterable[str]) -> Mapping[str, str]:
         """For each file whether it belongs to the training side, the serving side, or `both`, by imports."""

@@ -62,6 +62,15 @@ class Listening(NamedTuple):
                 return True
         return False
 
+    def beside(self, bodies: Bodies) -> Listening:
+        """The same with what was looked up in the bodies of functions until now."""
+        return self._replace(
+            defined=_lines(bodies.defined),
+            opened=_lines(f"{path} {name}" for path, name in bodies.opened),
+            sought=_lines({*self.sought.split("\n"), *bodies.sought} - {""}),
+            asked_from=_lines(bodies.asked_from),
+        )
+
     def looks_into(self, path: str, name: str) -> bool:
         """Whether anything was found out by what a function of a file calls inside."""
         return _is_of(f"{path} {_last(name)}", self.opened)
@@ -112,29 +121,26 @@ class Listening(NamedTuple):
         )
 
 
-def listened_for(
-    stated: Stated, paths: Collection[str], bodies: Bodies, unbound: Iterable[str] = ()
-) -> Listening:
-    """What was listened for in an audit whose rules have been judged, which found some imported names unbound."""
+def listened_for(stated: Stated, paths: Collection[str], unbound: Iterable[str] = ()) -> Listening:
+    """What inferences listen for over all that a repository states, where some imported names were found unbound."""
     files = [
         (values(file.traits.get("names")), values(file.traits.get("called"))) for file in stated.of(Kind.FILE)
     ]
     stems, folders = names_of_settings(stated)
-    switchable = names_of_switchable(stated)
     said = every(stated.of(Kind.FILE), "called")
     return Listening(
-        _lines(_rare(names_of_modules(stated), (names for names, _ in files))),
-        _lines(_rare(names_of_uncalled(stated), (called for _, called in files))),
-        _lines(bodies.defined),
-        _lines(f"{path} {name}" for path, name in bodies.opened),
-        _lines(bodies.sought | switchable),
-        _lines(stems | names_of_routers(stated) | names_of_data(stated, paths)),
-        _lines(folders),
-        looks_for_places(stated),
-        _lines(said),
-        _lines(_last(name) for name in unbound),
-        _lines(bodies.asked_from),
-        room_for_more(stated, said),
+        modules=_lines(_rare(names_of_modules(stated), (names for names, _ in files))),
+        called=_lines(_rare(names_of_uncalled(stated), (called for _, called in files))),
+        defined="",
+        opened="",
+        sought=_lines(names_of_switchable(stated)),
+        parts=_lines(stems | names_of_routers(stated) | names_of_data(stated, paths)),
+        folders=_lines(folders),
+        places=looks_for_places(stated),
+        said=_lines(said),
+        unbound=_lines(_last(name) for name in unbound),
+        asked_from="",
+        room=room_for_more(stated, said),
     )
 
 
