@@ -12,6 +12,7 @@ PASS, STATUS, RUFF = "python -I -c pass", "git status", "ruff check --isolated -
 DOCTOR, REPROLINT, SEMGREP = "ml-project-doctor", "reprolint", "semgrep"
 VERSION, COLD, NO_CACHE = "--version", "audit, cold", "audit --no-cache"
 UNCHANGED, EDITED, STATED = "audit, unchanged", "audit, one file edited", "audit, one file states more"
+CODED = "audit, one file with a function more"
 REVISION = "audit --rev, one new file"
 
 
@@ -80,7 +81,8 @@ GOALS = (
     Goal("2,000 Python files and more, cold", COLD, REPROLINT, 0.1, large),
     Goal("nothing changed, about 4,000 files", UNCHANGED, STATUS, 2.5, four_thousand),
     Goal("nothing changed, small repository", UNCHANGED, PASS, 2.5, small),
-    Goal("one file edited of about 4,000", EDITED, STATUS, 4, four_thousand),
+    Goal("one file edited of about 4,000, a comment", EDITED, STATUS, 4, four_thousand),
+    Goal("one file of about 4,000 has a function more", CODED, STATUS, 4, four_thousand),
     Goal("one file of about 4,000 states something new", STATED, STATUS, 4, four_thousand),
     Goal("`--rev` of a commit with one new file", REVISION, EDITED, 1.2, four_thousand),
     Goal("peak memory, cold, about 4,000 files", COLD, RUFF, 0.8, four_thousand, of_memory=True),

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from generate import git, lay_out
 from goals import (
+    CODED,
     COLD,
     DOCTOR,
     EDITED,
@@ -99,6 +100,8 @@ class Bench:
         self.run(NO_CACHE, self.ours("--no-cache"))
         changed(self.edited)
         self.run(EDITED, self.ours())
+        changed(self.edited, CODE)
+        self.run(CODED, self.ours())
         changed(self.edited, STATING)
         self.run(STATED, self.ours())
         changed(self.committed)
@@ -133,6 +136,7 @@ def found(name: str, folders: Sequence[str]) -> str | None:
 
 
 COMMENT = "# {}\n"
+CODE = "\n\ndef added_{}(rows):\n    return sorted(rows)\n"
 STATING = 'import mlflow\n\nmlflow.log_metric("loss_{}", 1)\n'
 
 

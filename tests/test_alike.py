@@ -299,6 +299,17 @@ def added_alike(before: str, after: str, path: str) -> bool:
     return compare(path, state(path, before), state(path, after)) is not None
 
 
+def test_what_leads_to_a_class_that_is_not_new_is_heard_though_a_method_is() -> None:
+    path, compare = "src/a.py", Alike(rule_pack(), NOTHING, alone=True)
+    before = "class Table:\n    def put(self):\n        return 1\n\n\ndef shown(rows):\n    return rows\n"
+    after = before.replace("return 1", "return 1\n\n    def more_rows(self):\n        return 2")
+    assert compare(path, state(path, before), state(path, after)) is not None
+    assert (
+        compare(path, state(path, before), state(path, after.replace("return rows", "return Table()")))
+        is None
+    )
+
+
 def test_nothing_is_added_where_more_than_one_file_changed() -> None:
     compare = Alike(rule_pack(), judged()[0], tuple(FILES))
     assert compare(EDITED, state(EDITED, FILES[EDITED]), state(EDITED, FILES[EDITED] + ADDED)) is None

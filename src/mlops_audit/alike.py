@@ -113,14 +113,14 @@ class Alike:
         self,
         path: str,
         differing: Iterable[tuple[Fact, Fact]],
-        stated: Iterable[Fact],
+        before: Sequence[Fact],
         added: Sequence[Fact],
     ) -> bool:
         """Whether nothing comes of what may differ in facts that are the same otherwise."""
         if self._listening is None:
             return False
-        calls = {fact.name for fact in stated if fact.kind is Kind.CALL}
-        names = {fact.name.partition(".")[0] for fact in added if fact.kind is Kind.DEFINITION}
+        calls = {fact.name for fact in before if fact.kind is Kind.CALL}
+        names = _outermost(added) - _outermost(before)
         for old, new in differing:
             if old.kind is Kind.FILE:
                 was, now = (
@@ -152,6 +152,11 @@ class Alike:
             for trait in ASKED_AS
             if trait in signal.where
         )
+
+
+def _outermost(facts: Iterable[Fact]) -> set[str]:
+    """The names of top-level definitions, and of the classes of methods."""
+    return {fact.name.partition(".")[0] for fact in facts if fact.kind is Kind.DEFINITION}
 
 
 def _may_answer(fact: Fact, signal: Signal) -> bool:

@@ -31,9 +31,7 @@ class Listening(NamedTuple):
     called: str  # under which a definition may be called, likewise
     defined: str  # the last names of functions
     opened: str  # those of functions whose inside was looked into, behind their files
-    sought: (
-        str  # those of definitions whose calls were looked for, and of functions that may be given a switch
-    )
+    sought: str  # those of definitions whose calls were looked for, and of functions with switches
     parts: str  # what may stand within a word of a text
     folders: str  # that a text may name by themselves
     places: bool  # whether it matters where tasks run their code
