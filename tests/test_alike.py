@@ -216,10 +216,10 @@ def test_what_is_listened_for_is_what_the_inferences_look_up() -> None:
     assert "\nprepare_features\n" in judge({**FILES, **both})[0].sought
 
 
-def asking(kind: Kind, **where: str | tuple[str, ...]) -> Pack:
+def asking(kind: Kind, name: str = "*", **where: str | tuple[str, ...]) -> Pack:
     rule = rule_pack().rules[0]
     asked = {trait: (globs,) if isinstance(globs, str) else globs for trait, globs in where.items()}
-    signal = Signal("s", kind, ("*",), asked, frozenset(Zone))
+    signal = Signal("s", kind, (name,), asked, frozenset(Zone))
     return Pack((rule._replace(signals={"s": signal}, claims=()),), ())
 
 
@@ -308,6 +308,15 @@ def test_what_leads_to_a_class_that_is_not_new_is_heard_though_a_method_is() -> 
         compare(path, state(path, before), state(path, after.replace("return rows", "return Table()")))
         is None
     )
+
+
+def test_what_a_rule_asks_of_a_function_that_calls_an_added_one_is_heard() -> None:
+    path, before = "src/a.py", PLAIN
+    after = before.replace("len(rows)", "added(rows)") + ADDED
+    for does, same in ((False, True), (True, False)):
+        pack = asking(Kind.DEFINITION, "shown", **({"does": "requests.*"} if does else {"returns": "int"}))
+        found = Alike(pack, NOTHING, alone=True)(path, state(path, before), state(path, after))
+        assert (found is not None) is same
 
 
 def test_nothing_is_added_where_more_than_one_file_changed() -> None:
