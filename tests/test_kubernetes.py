@@ -321,6 +321,13 @@ def test_the_files_that_a_config_map_holds_are_read_at_their_lines() -> None:
     )
     facts = observability.extract("maps.yaml", text.encode())
     assert [(f.name, f.site.line) for f in facts] == [("alert", 8), ("dashboard", 12)]
+    quoted = (
+        text.partition("  rules")[0]
+        + '  rules.yml: "groups:\\n- name: g\\n  rules:\\n  - alert: Drift\\n    expr: drift > 0.2\\n"\n'
+    )
+    assert [(f.name, f.site.line) for f in observability.extract("maps.yaml", quoted.encode())] == [
+        ("alert", 4)
+    ]
 
 
 def test_a_dashboard_has_its_queries() -> None:

@@ -17,6 +17,7 @@ State = tuple[Sequence[Fact], Sequence[Problem]]
 # The trait that tells what a fact leads to, and those by which rules ask for it.
 INSIDE: Mapping[Kind, str] = {Kind.DEFINITION: "calls_inside", Kind.COMPARISON: "leads"}
 ASKED_AS = ("calls_inside", "leads", "does")
+ADDABLE = (Kind.DEFINITION, Kind.IMPORT)
 # Traits of definitions that others may find without saying their names.
 TAKEN_OUT = frozenset({"bases", "decorators", "off"})
 # Traits that may differ.
@@ -84,17 +85,14 @@ class Alike:
                 return False
         names = {fact.name for fact in before if fact.kind is Kind.IMPORT}
         more = names.union(fact.name for fact in added if fact.kind is Kind.IMPORT)
-        asked = [
-            Question(signal) for signal in self._signals if signal.kind in (Kind.DEFINITION, Kind.IMPORT)
-        ]
-        kinds = [signal.kind for signal in self._signals if signal.kind in (Kind.DEFINITION, Kind.IMPORT)]
+        asked = [(signal.kind, Question(signal)) for signal in self._signals if signal.kind in ADDABLE]
         return not any(
             fact.kind is kind
             and fact.zone in question.zones
             and question.fits(fact.name)
             and question.holds(fact.traits)
             for fact in added
-            for kind, question in zip(kinds, asked, strict=True)
+            for kind, question in asked
         ) and all(
             _hold_alike(patterns, names, more)
             for patterns in {signal.where["imports"] for signal in self._signals if "imports" in signal.where}

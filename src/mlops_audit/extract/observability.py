@@ -108,7 +108,8 @@ def _document(path: str, document: Node) -> Iterator[Fact]:
 
 
 def _held(path: str, document: Node) -> Iterator[Fact]:
-    """The facts of the files that a ConfigMap holds, at the lines where they stand in it."""
+    """The facts of the files that a ConfigMap or Secret holds, at the lines where they stand in it: those of a file that is
+    written as one quoted text all at that."""
     files = document.get(HOLDERS.get(document.at("kind"), ""))
     if files is None:
         return
@@ -122,7 +123,8 @@ def _held(path: str, document: Node) -> Iterator[Fact]:
             continue  # a file in another format, or a template of what fills it in
         before = files.line_of(name)
         for fact in found:
-            yield replace(fact, site=replace(fact.site, line=fact.site.line + before))
+            line = before if held.quoted else fact.site.line + before
+            yield replace(fact, site=replace(fact.site, line=line))
 
 
 def _file_of_yaml(path: str, text: str) -> list[Fact]:

@@ -25,11 +25,11 @@ class Bodies:
         self._sites_of: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
         self._importing_files: dict[str, set[str]] = defaultdict(set)
         self._defined: set[str] = set()  # last names of all definitions, classes among them
-        self.opened: set[tuple[str, str]] = (
-            set()
-        )  # the files and last names of functions that were looked into
-        self.sought: set[str] = set()  # the last names of definitions whose calls were looked for
-        self.asked_from: set[str] = set()  # the files in which somebody looked up what a name means
+        # What was looked up so far: functions that were looked into, by file and last name; the last names of definitions
+        # whose calls were looked for; the files in which it was asked what a name means.
+        self.opened: set[tuple[str, str]] = set()
+        self.sought: set[str] = set()
+        self.asked_from: set[str] = set()
         for fact in facts:
             if fact.kind is Kind.IMPORT:
                 self._imported[fact.site.path].add(fact.name)
