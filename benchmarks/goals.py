@@ -13,7 +13,7 @@ DOCTOR, REPROLINT, SEMGREP = "ml-project-doctor", "reprolint", "semgrep"
 VERSION, COLD, NO_CACHE = "--version", "audit, cold", "audit --no-cache"
 UNCHANGED, EDITED, STATED = "audit, unchanged", "audit, one file edited", "audit, one file states more"
 CODED = "audit, one file with a function more"
-REVISION = "audit --rev, one new file"
+REVISION, REVISED = "audit --rev, one file edited", "audit --rev, one file states more"
 
 
 @dataclass
@@ -84,7 +84,7 @@ GOALS = (
     Goal("one file edited of about 4,000, a comment", EDITED, STATUS, 4, four_thousand),
     Goal("one file of about 4,000 has a function more", CODED, STATUS, 4, four_thousand),
     Goal("one file of about 4,000 states something new", STATED, STATUS, 4, four_thousand),
-    Goal("`--rev` of a commit with one new file", REVISION, EDITED, 1.2, four_thousand),
+    Goal("`--rev` of a commit with one file edited, a comment", REVISION, EDITED, 1.2, four_thousand),
     Goal("peak memory, cold, about 4,000 files", COLD, RUFF, 0.8, four_thousand, of_memory=True),
 )
 MOST_GROWTH = 1.2  # of the time per 1,000 files, from the smallest of the growing repositories to the largest

@@ -28,6 +28,7 @@ from goals import (
     NO_CACHE,
     PASS,
     REPROLINT,
+    REVISED,
     REVISION,
     RUFF,
     SEMGREP,
@@ -105,13 +106,19 @@ class Bench:
         self.run(CODED, self.ours())
         changed(self.stating, STATING)
         self.run(STATED, self.ours())
+        self.commit()
+        self.run(REVISED, self.ours("--rev", "HEAD"))
         changed(self.committed)
-        git(self.root, "commit", "-aqm", "edited")
-        git(self.root, "status", "--porcelain")
+        self.commit()
         self.run(REVISION, self.ours("--rev", "HEAD"))
         if with_peers:
             for name, command in self.peers.items():
                 self.run(name, command)
+
+    def commit(self) -> None:
+        """A commit of what was edited, of which git has seen every file."""
+        git(self.root, "commit", "-aqm", "edited")
+        git(self.root, "status", "--porcelain")
 
     def remember(self) -> None:
         """The memory of each program, in runs that are not timed."""

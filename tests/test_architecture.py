@@ -52,7 +52,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "reach.places",
         "records tree reach.named_tasks reach.command_words reach.stated reach.told literals",
         "rules",
-        "repository.work_tree repository.plain_folder repository.history repository.objects",
+        "repository.work_tree repository.plain_folder repository.history repository.objects revision",
         "repository.clean_git",
         "catalogue repository scaffold question",
         "repository.regular_files",

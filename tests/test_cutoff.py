@@ -147,6 +147,33 @@ def test_after_any_edit_the_answer_is_the_one_of_a_run_that_knows_nothing(
     assert held
 
 
+@pytest.mark.parametrize(("seed", "format", "bare"), [(11, "json", False), (12, "sarif", True)])
+def test_after_any_commit_the_answer_is_the_one_of_a_run_that_knows_nothing(
+    project: Path, runs: Runs, seed: int, format: str, bare: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_audit.asked.ENOUGH", 0)
+    chance, held = random.Random(seed), 0
+    words = ("--format", format) if bare else ("--format", format, "--rev", "HEAD")
+    if bare:
+        runs.root = project.parent / "bare"
+        git(project, "clone", "-q", "--bare", str(project), str(runs.root))
+    for _ in range(14):
+        for _ in range(chance.choice((1, 1, 2))):
+            place = project / chance.choice(sorted(FILES))
+            if chance.random() < 0.3:
+                place.write_text(FILES[place.relative_to(project).as_posix()])
+            else:
+                place.write_bytes(chance.choice(EDITS)(place.read_bytes().decode()).encode())
+        git(project, "commit", "-qam", "then", "--allow-empty")
+        if bare:
+            git(project, "push", "-q", str(runs.root), "--all")
+        found = runs(*words)
+        held += runs.held
+        assert found == runs(*words, "--no-cache")
+        assert found == runs(*words)
+    assert held
+
+
 NOTHING_NEW = [
     ("src/other.py", lambda text: text + "# a comment\n"),
     ("src/other.py", lambda text: "# a comment\n\n" + text),

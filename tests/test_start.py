@@ -20,6 +20,7 @@ from mlops_audit.audit import audit
 from mlops_audit.cache import NOTHING_KEPT, Cache
 from mlops_audit.question import Question, question
 from mlops_audit.report import FORMATS, NAMING_THE_COMMIT, render
+from mlops_audit.revision import question_of_commit
 from mlops_audit.start import audited
 
 TRAIN = "import mlflow\nfrom sklearn.svm import SVC\n\nSVC().fit(x, y)\nmlflow.log_metric('r2', 1)\n"
@@ -181,7 +182,8 @@ def test_a_folder_that_is_a_link_takes_a_closer_look(project: Path, folder: str)
 @pytest.mark.parametrize(
     "words",
     [
-        ["audit", ".", "--no-cache"], ["audit", ".", "--output", "json=x"], ["audit", "--output=json=x"], ["audit", "--rev", "HEAD"],
+        ["audit", ".", "--no-cache"], ["audit", ".", "--output", "json=x"], ["audit", "--output=json=x"], ["audit", "--rev"],
+        ["audit", "--rev="], ["audit", "--rev", "a", "--rev", "b"],
         ["audit", "--rules", "x"], ["audit", "--baseline", "x"], ["audit", "--extends", "x"], ["audit", "--config-from", "HEAD"],
         ["audit", "--format", "github"], ["audit", "--format=github"], ["audit", "a", "b"], ["audit", "--trend", "x"],
         ["audit", "--time-limit", "5"], ["audit", "--", "."], ["facts"], ["compare", "HEAD"], [], ["audit", "--help"], ["audit", "--format"],
@@ -192,7 +194,14 @@ def test_what_brings_in_anything_else_is_never_answered_from_before(words: list[
 
 
 def test_the_folder_is_known_whatever_options_stand_around_it() -> None:
-    assert audited(["audit", "--format", "json", "/usr", "-q", "--fail-on=major"]) == os.path.realpath("/usr")
+    words = ["audit", "--format", "json", "/usr", "-q", "--fail-on=major"]
+    found, other = audited(words), audited([*words, "--rev", "main"])
+    assert found is not None
+    assert other is not None
+    assert found[:2] == (os.path.realpath("/usr"), "")
+    assert other[:2] == (os.path.realpath("/usr"), "main")
+    assert other == audited(["audit", "--format=json", "/usr", "-q", "--fail-on", "major", "--rev=main"])
+    assert other[2] != found[2]
 
 
 def run(project: Path, *words: str, heavy: tuple[str, ...] = ()) -> tuple[bytes, bytes, int]:
@@ -239,6 +248,88 @@ def test_after_a_commit_the_same_answer_names_it(project: Path, format: str) -> 
     after = run(project, *words, heavy=HEAVY)
     assert (after == first) is (format not in NAMING_THE_COMMIT)
     assert run(project, *words, "--no-cache") == after
+
+
+def of_revision(root: Path, rev: str) -> Question | None:
+    return question_of_commit(["audit"], os.path.realpath(root), rev, {"XDG_CONFIG_HOME": str(root.parent)})
+
+
+def test_a_commit_is_asked_for_by_its_files_however_it_is_named(project: Path, tmp_path: Path) -> None:
+    git(project, "tag", "-a", "v1", "-m", "one")
+    first = of_revision(project, "HEAD")
+    assert first is not None
+    assert [(path, mode) for path, mode, _, _ in first.files] == [
+        (b"README.md", 0o100644),
+        (b"src/train.py", 0o100644),
+    ]
+    blobs = {os.fsdecode(path): blob for path, _, _, blob in first.files}
+    assert first.texts(blobs) == {"README.md": b"# A model\n", "src/train.py": TRAIN.encode()}
+    assert first.texts({"README.md": b"\0" * 20}) == {}
+    git(project, "commit", "-q", "--allow-empty", "-m", "another")
+    git(project, "clone", "-q", "--bare", str(project), str(tmp_path / "bare"))
+    for rev in ("HEAD", "HEAD~1", "v1", first.commit):
+        found = of_revision(project, rev)
+        assert found is not None
+        assert found.key == first.key
+        assert (found.commit == first.commit) is (rev != "HEAD")
+    bare = of_revision(tmp_path / "bare", "")
+    assert bare is not None
+    assert bare.files == first.files
+    assert of_revision(project, "") is None
+    assert of_revision(project, "nowhere") is None
+    assert of_revision(tmp_path, "HEAD") is None
+
+
+@pytest.mark.parametrize("file", [".mlops-audit.toml", "pyproject.toml", "new.py"])
+def test_what_a_commit_adds_makes_another_question(project: Path, file: str) -> None:
+    first = of_revision(project, "HEAD")
+    (project / file).write_text("\n")
+    assert first is not None
+    unseen = of_revision(project, "HEAD")
+    assert unseen is not None
+    assert unseen.key == first.key
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "more")
+    found = of_revision(project, "HEAD")
+    assert found is not None
+    assert found.key != first.key
+    assert (found.terms == first.terms) is (file == "new.py")
+
+
+def test_a_list_of_files_without_end_takes_a_closer_look(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlops_audit.revision.MAX_LISTED", 50)
+    assert of_revision(project, "HEAD") is None
+
+
+def test_texts_that_are_too_large_are_not_read_at_once(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = of_revision(project, "HEAD")
+    assert found is not None
+    monkeypatch.setattr("mlops_audit.revision.MAX_TEXTS", 20)
+    blobs = {os.fsdecode(path): blob for path, _, _, blob in found.files}
+    assert found.texts({"README.md": blobs["README.md"]})
+    assert not found.texts(blobs)
+
+
+def test_an_answer_about_a_commit_whose_files_are_absent_is_not_kept(project: Path) -> None:
+    (project / "big.py").write_text("import wandb\nwandb.init()\n")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "more")
+    blob = subprocess.run(
+        ["git", "-C", project, "rev-parse", "HEAD:big.py"], capture_output=True, text=True
+    ).stdout.strip()
+    place = project / ".git/objects" / blob[:2] / blob[2:]
+    place.rename(project.parent / "away")
+    words = ("audit", str(project), "--format", "json", "--rev", "HEAD")
+    without = run(project, *words)
+    (project.parent / "away").rename(place)
+    found = run(project, *words)
+    assert b"absent from this clone" in without[0]
+    assert b"absent from this clone" not in found[0]
+    assert found == run(project, *words, "--no-cache")
 
 
 @pytest.mark.parametrize("width", range(40, 130, 7))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from mlops_audit.cache import digest
-from mlops_audit.question import BLOB, blob_of, bytes_of
+from mlops_audit.question import BLOB
 
 TYPE_CHECKING = False  # type checkers take it for true; `typing` itself is not needed here
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ Head = tuple[int, bytes, int]
 Lines = tuple[int, int]  # the last line of a file that is shown, and the last of which a fingerprint is
 
 
-def remember(cache: Cache, asked: Question, root: str, report: Report, told: str) -> None:
+def remember(cache: Cache, asked: Question, report: Report, told: str) -> None:
     """Keep what the answer to a question stands on: the files as they are, and what of their text it shows."""
     from mlops_audit.report import document_of
     from mlops_audit.scaffold import MARKERS
@@ -43,9 +43,9 @@ def remember(cache: Cache, asked: Question, root: str, report: Report, told: str
         if path in blobs and path not in report.consulted:
             last, last_hashed = lines.get(path, (0, 0))
             lines[path] = max(line, last), max(line if hashed else 0, last_hashed)
+    texts = asked.texts({path: blobs[path] for path in lines})
     heads = {
-        path: _head(_text(os.path.join(root, path), blobs[path]), path, last, _tell_a_line(shown, path))
-        for path, last in lines.items()
+        path: _head(texts.get(path), path, last, _tell_a_line(shown, path)) for path, last in lines.items()
     }
     listening = tuple(report.listening) if report.listening is not None else None
     cache.put(
@@ -69,12 +69,9 @@ def holding(cache: Cache, asked: Question, root: str) -> bytes | None:
             return None
         changed[path] = old[3], new[3]
     shown_to = {path: heads[path][2] if heads.get(path) else 0 for path in changed if path in shown}
-    texts: dict[str, bytes] = {}
-    for path, (_, blob) in changed.items():
-        text = _text(os.path.join(root, path), blob)
-        if text is None or (path in shown_to and not _begins(text, heads.get(path))):
-            return None
-        texts[path] = text
+    texts = asked.texts({path: blob for path, (_, blob) in changed.items()})
+    if len(texts) < len(changed) or not all(_begins(texts[path], heads.get(path)) for path in shown_to):
+        return None
     paths = [os.fsdecode(row[0]) for row in asked.files]
     return key if _state_the_same(cache, root, number, changed, texts, shown_to, listening, paths) else None
 
@@ -184,12 +181,3 @@ def _is_utf8(text: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
-
-
-def _text(place: str, blob: bytes) -> bytes | None:
-    """The content of a file, None where it is no longer the one of that id."""
-    try:
-        data = bytes_of(place)
-    except OSError:
-        return None
-    return data if blob_of(data) == blob else None

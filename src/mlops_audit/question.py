@@ -16,12 +16,13 @@ from mlops_audit.cache import NOTHING_KEPT, digest, opened, program
 
 TYPE_CHECKING = False  # type checkers take it for true; `typing` itself is not needed here
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mlops_audit.cache import Cache
 
     # path, mode, left out by a sparse checkout, what it holds: a blob's id, or words of another length for anything else
     Held = tuple[bytes, int, bool, bytes]
+    Texts = Callable[[Mapping[str, bytes]], Mapping[str, bytes]]
 
 PROGRAM = "mlops-audit"
 CONFIGURATION = (".mlops-audit.toml", "pyproject.toml")
@@ -45,13 +46,14 @@ MAX_READ = 50_000_000  # of one file that git has not seen as it is
 class Question:
     """One question: `terms` tell all that it asks beside the tracked `files` and the `commit` that HEAD names.
 
-    An answer differs by the commit only in its name, so `key` does without: `terms` tell whether there is one.
+    An answer differs by the commit only in its name, so `key` does without: `terms` tell whether there is one. `texts` reads
+    some of the files, those that are still what they are said to hold, by path and blob.
     """
 
-    __slots__ = ("_told", "commit", "key", "terms")
+    __slots__ = ("_told", "commit", "key", "terms", "texts")
 
-    def __init__(self, terms: bytes, commit: str, told: bytes) -> None:
-        self.commit, self._told = commit, told
+    def __init__(self, terms: bytes, commit: str, told: bytes, texts: Texts) -> None:
+        self.commit, self._told, self.texts = commit, told, texts
         self.terms = digest(terms, b"%d" % len(commit))
         self.key = digest(self.terms, told)
 
@@ -76,24 +78,32 @@ def question(
         told = _told(root, os.path.join(folder, "index"), cache)
         if not told:
             return None
-        home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
-        settings = [
-            os.path.join(home, PROGRAM, "config.toml"),
-            *(os.path.join(root, n) for n in CONFIGURATION),
-        ]
-        look = [f"{name}={environment.get(name)}" for name in SURROUNDINGS]
-        size = tuple(os.get_terminal_size()) if sys.stdout.isatty() else ()
-        look += [str(sys.stdout.isatty()), str(sys.stdout.encoding), str(size), _day(), root]
-        terms = digest(
-            program(),
-            _data(),
-            config,
-            *(digest(bytes_of(place)) if os.path.lexists(place) else b"" for place in settings),
-            *(word.encode("utf-8", "surrogateescape") for word in (*words, *look)),
-        )
+        configured = [_digest_of(os.path.join(root, name)) for name in CONFIGURATION]
+        terms = terms_of(words, root, environment, [config, *configured])
     except (OSError, ValueError, index.OtherIndex, index.DamagedIndex):
         return None
-    return Question(terms, head.commit(folder, folder), told)
+    return Question(terms, head.commit(folder, folder), told, lambda blobs: _texts(root, blobs))
+
+
+def terms_of(
+    words: Sequence[str], root: str, environment: Mapping[str, str], configured: Sequence[bytes]
+) -> bytes:
+    """All that some words ask, beside the files. Raises OSError for what the user configured and cannot be read."""
+    home = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    look = [f"{name}={environment.get(name)}" for name in SURROUNDINGS]
+    size = tuple(os.get_terminal_size()) if sys.stdout.isatty() else ()
+    look += [str(sys.stdout.isatty()), str(sys.stdout.encoding), str(size), _day(), root]
+    return digest(
+        program(),
+        _data(),
+        _digest_of(os.path.join(home, PROGRAM, "config.toml")),
+        *configured,
+        *(word.encode("utf-8", "surrogateescape") for word in (*words, *look)),
+    )
+
+
+def _digest_of(place: str) -> bytes:
+    return digest(bytes_of(place)) if os.path.lexists(place) else b""
 
 
 def _is_plain(folder: str) -> bool:
@@ -177,6 +187,19 @@ def _held(name: bytes, blob: bytes, stamp: tuple[int, ...]) -> bytes:
     if stat.S_ISLNK(now.st_mode):
         return b"a symbolic link that leads to " + os.readlink(name)
     return b"mode %o" % now.st_mode
+
+
+def _texts(root: str, blobs: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The content of files of a work tree."""
+    found: dict[str, bytes] = {}
+    for path, blob in blobs.items():
+        try:
+            data = bytes_of(os.path.join(root, path))
+        except OSError:
+            continue
+        if blob_of(data) == blob:
+            found[path] = data
+    return found
 
 
 def blob_of(data: bytes) -> bytes:

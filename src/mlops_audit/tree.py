@@ -157,7 +157,7 @@ class Tree(NamedTuple):
             from mlops_audit.repository.clean_git import clean, resolve
 
             with clean(repository) as repo:
-                yield cls.of_commit(repo, resolve(repository, repo, rev), name, exclude)
+                yield cls.of_commit(repo, resolve(repository, Path(repo.git_dir), rev), name, exclude)
             return
         commit, cut = "", False
         if repository is None:

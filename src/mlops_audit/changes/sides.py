@@ -116,7 +116,7 @@ def fork_of(root: Path, base: str, head: str | None) -> str:
     if repository is None:
         raise RepositoryError("a revision can only be read from a git repository")
     with clean(repository) as repo:
-        commits = [resolve(repository, repo, rev) for rev in (base, head or "HEAD")]
+        commits = [resolve(repository, Path(repo.git_dir), rev) for rev in (base, head or "HEAD")]
         found = repo.merge_base(*commits)
     if not found:
         raise RepositoryError(f"{base!r} and {head or 'HEAD'!r} have no commit in common")

@@ -120,7 +120,7 @@ def trend(
     if repository is None:
         raise RepositoryError("a history can only be read from a git repository")
     with clean(repository) as repo:
-        head = resolve(repository, repo, rev)
+        head = resolve(repository, Path(repo.git_dir), rev)
         line = first_parents(repo, head)
         names: dict[str, list[str]] = {}
         tags = tagged(repo)

@@ -120,7 +120,7 @@ def audit(
     from mlops_audit.examination import Reading
     from mlops_audit.projects import NoProject
     from mlops_audit.report import NAMING_THE_COMMIT, render
-    from mlops_audit.repository import RepositoryError
+    from mlops_audit.repository import ABSENT, RepositoryError
     from mlops_audit.rules import RuleError
 
     given = Config(maturity, dict(scores), severity or "", profile=profile or "", rules=packs)
@@ -172,7 +172,7 @@ def audit(
     ANSWER.lasting = (
         set(config.source.split(", ")) <= {"", OWN_FILE, SHARED_FILE}
         and not (config.rules or named)
-        and not any(of_time(problem.reason) for problem in report.problems)
+        and not any(of_time(p.reason) or p.reason.endswith(ABSENT) for p in report.problems)
     )
     ANSWER.report = report
     if strict and unknown:

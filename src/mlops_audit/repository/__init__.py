@@ -17,6 +17,7 @@ from mlops_audit.repository.regular_files import small_text
 
 MAX_DEPTH = 64  # of folders, in a commit and in a plain folder
 MAX_PATH_BYTES = 4096
+ABSENT = "its content is absent from this clone"  # why a file is not read that another clone could read
 
 _WORKTREE = re.compile(r"(?:^|\])[ \t]*worktree[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE)
 

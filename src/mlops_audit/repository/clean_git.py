@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from mlops_audit.repository import Repository, RepositoryError
+from mlops_audit.repository import ABSENT, Repository, RepositoryError
 from mlops_audit.repository.regular_files import read_regular
 
 if TYPE_CHECKING:
@@ -22,20 +22,33 @@ if TYPE_CHECKING:
 Objects: TypeAlias = "git.Repo"  # a repository's objects, seen from a clean git directory
 
 GIT_SECONDS = 60  # by the clock: a busy machine or a slow disk makes no repository unreadable
+MAX_OUTPUT = 500_000_000  # bytes that a git command may print
 
 
 @contextmanager
 def clean(repository: Repository) -> Iterator[Objects]:
     """A repository's objects seen from a clean bare git directory, removed afterwards."""
+    with clean_folder(repository) as place:
+        import git
+
+        repo = git.Repo(place)
+        try:
+            yield repo
+        finally:
+            repo.close()
+
+
+@contextmanager
+def clean_folder(repository: Repository) -> Iterator[Path]:
+    """A clean bare git directory that borrows a repository's objects and names, removed afterwards."""
     if repository.sha256:
         raise RepositoryError(
             "a repository with SHA-256 object ids: revisions cannot be read, only the work tree"
         )
-    import git
-
     with empty(bare=True) as place:
+        objects = os.path.realpath(repository.common / "objects")
         for name in _object_folders(repository):
-            (place / "objects" / name).symlink_to(os.path.realpath(repository.common / "objects" / name))
+            os.symlink(os.path.join(objects, name), os.path.join(place, "objects", name))
         if repository.shallow:
             (place / "shallow").write_bytes(read_regular(repository.common / "shallow", 10_000_000))
         for name, commit in repository.refs():
@@ -43,11 +56,7 @@ def clean(repository: Repository) -> Iterator[Objects]:
             if not os.path.lexists(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(commit + "\n")
-        repo = git.Repo(place)
-        try:
-            yield repo
-        finally:
-            repo.close()
+        yield place
 
 
 @contextmanager
@@ -88,15 +97,13 @@ def _object_folders(repository: Repository) -> list[str]:
     return sorted(found)
 
 
-def resolve(repository: Repository, repo: Objects, rev: str) -> str:
-    """The id of the commit that a revision names (`HEAD`, a branch, a tag, an id, `v1~2`)."""
-    import git
-
+def resolve(repository: Repository, place: Path, rev: str) -> str:
+    """The id of the commit that a revision names (`HEAD`, a branch, a tag, an id, `v1~2`), asked in its clean directory."""
     name = repository.head() + rev[4:] if rev == "HEAD" or rev.startswith(("HEAD~", "HEAD^")) else rev
+    words = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
     try:
-        words = ("--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
-        found = str(repo.git.rev_parse(*words, kill_after_timeout=GIT_SECONDS))
-    except (git.GitCommandError, ValueError) as error:
+        found = git_output(words, place).decode("ascii", "replace").strip()
+    except (RepositoryError, ValueError) as error:
         hint = " (a shallow clone: fetch more history)" if repository.shallow else ""
         if not hint and (repository.common / "objects/info/alternates").exists():
             hint = " (objects borrowed from another repository are not followed)"
@@ -118,24 +125,49 @@ def content(repo: Objects, sha: bytes, cap: int) -> bytes:
     except (ValueError, KeyError, OSError, AssertionError) as error:
         if isinstance(error, RepositoryError):
             raise
-        raise RepositoryError("its content is absent from this clone") from error
+        raise RepositoryError(ABSENT) from error
 
 
-def git_output(words: list[str], folder: Path) -> bytes:
-    """What a git command prints. Only inside `clean` or `empty`."""
+def git_output(words: list[str], folder: Path, given: bytes = b"", most: int = MAX_OUTPUT) -> bytes:
+    """What a git command prints that is run in a folder and given something. Only inside `clean` or `empty`.
+
+    Raises RepositoryError, in one clear line, when it fails, takes too long or prints more than so many bytes.
+    """
     import subprocess
+    from tempfile import TemporaryFile
+    from threading import Timer
 
-    try:
-        run = subprocess.run(
-            ["git", *words], cwd=folder, capture_output=True, timeout=GIT_SECONDS, check=False
-        )
-    except OSError as error:
-        raise RepositoryError(f"git cannot be started: {error.strerror}") from error
-    except subprocess.TimeoutExpired:
-        raise RepositoryError(f"git took more than {GIT_SECONDS} seconds to list the files") from None
+    with TemporaryFile() as asked:
+        asked.write(given)
+        asked.seek(0)
+        try:
+            run = subprocess.Popen(
+                ["git", *words], cwd=folder, stdin=asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
+        except OSError as error:
+            raise RepositoryError(f"git cannot be started: {error.strerror}") from error
+        with run:
+            assert run.stdout is not None
+            late = Timer(GIT_SECONDS, run.kill)
+            late.start()
+            try:
+                said = run.stdout.read(most + 1)
+                in_time = late.is_alive()
+                if len(said) > most:
+                    run.kill()
+            except BaseException:
+                run.kill()
+                raise
+            finally:
+                late.cancel()
+                late.join()
+    if not in_time:
+        raise RepositoryError(f"git took more than {GIT_SECONDS} seconds to list the files")
+    if len(said) > most:
+        raise RepositoryError(f"git lists more than {most} bytes")
     if run.returncode:
         raise RepositoryError("git cannot list the files")
-    return run.stdout
+    return said
 
 
 @contextmanager
