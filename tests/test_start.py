@@ -314,6 +314,19 @@ def test_texts_that_are_too_large_are_not_read_at_once(
     assert not found.texts(blobs)
 
 
+def test_a_text_is_read_only_while_it_is_the_one_that_was_asked_for(project: Path) -> None:
+    tree, commit = asked(project), of_revision(project, "HEAD")
+    assert tree is not None
+    assert commit is not None
+    blobs = {os.fsdecode(path): blob for path, _, _, blob in commit.files}
+    assert tree.texts(blobs) == commit.texts(blobs) != {}
+    assert tree.texts({"README.md": blobs["src/train.py"]}) == {}
+    one, other = [project / ".git/objects" / blob.hex()[:2] / blob.hex()[2:] for blob in blobs.values()]
+    one.unlink()
+    one.write_bytes(other.read_bytes())
+    assert commit.texts(blobs) == {}
+
+
 def test_an_answer_about_a_commit_whose_files_are_absent_is_not_kept(project: Path) -> None:
     (project / "big.py").write_text("import wandb\nwandb.init()\n")
     git(project, "add", "-A")
