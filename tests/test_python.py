@@ -686,6 +686,7 @@ def test_bare_magics_of_a_databricks_notebook_are_no_errors_and_elsewhere_they_a
         ("def first[T](items: list[T]) -> T:\n    return pick(items)\n", "pick"),
         ("type Row = dict[str, float]\nclass Table[T](list[T]):\n    kept = keep(Row)\n", "keep"),
         ("try:\n    work()\nexcept* ValueError:\n    tell()\n", "tell"),
+        ("try:\n    work()\nexcept KeyError, store.Gone:\n    tell()\n", "tell"),
     ],
 )
 def test_what_newer_versions_of_python_brought_is_read_and_alive_at_its_own_place(

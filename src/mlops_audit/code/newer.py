@@ -14,13 +14,15 @@ _GENERIC = re.compile(
 )
 _TYPE_ALIAS = re.compile(rf"^([ \t]*)type([ \t]+)(\w+)({_PARAMETERS}|)(?=[ \t]*=[^=])", re.M)
 _EXCEPT_GROUP = re.compile(r"^([ \t]*except)\*", re.M)
+_EXCEPT_SEVERAL = re.compile(r"\b(except\*?[ \t]+)([\w.]+(?:[ \t]*,[ \t]*(?:[\w.]+\.)?[A-Z]\w*)+)(?=[ \t]*:)")
 
 
 def in_older_words(text: str) -> str:
     """The text with what 3.11 to 3.14 brought written as before, every line and column where it was.
 
     Formatted strings may hold the quotes of their own and backslashes inside braces since 3.12 (PEP 701); type
-    parameters and aliases (PEP 695) lose only what readers of types need; `except*` (3.11) becomes `except`.
+    parameters and aliases (PEP 695) lose only what readers of types need; `except*` (3.11) becomes `except`; classes
+    after `except` without parentheses (3.14, PEP 758) are joined by `|`. Python 2 names a variable there, in small letters.
     """
     if "[" in text:
         text = _GENERIC.sub(lambda found: found[1] + " " * len(found[2]), text)
@@ -30,6 +32,8 @@ def in_older_words(text: str) -> str:
         )
     if "except*" in text:
         text = _EXCEPT_GROUP.sub(r"\1 ", text)
+    if "except" in text:
+        text = _EXCEPT_SEVERAL.sub(lambda found: found[1] + found[2].replace(",", "|"), text)
     if "{" not in text or not _FORMATTED.search(text):
         return text
     letters = list(text)
