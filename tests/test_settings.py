@@ -45,6 +45,30 @@ def test_settings_are_dotted_and_stand_at_their_keys(
     assert read(path, text) == expected
 
 
+def test_what_stands_under_a_switch_that_is_off_is_dead_and_the_switch_is_not() -> None:
+    text = (
+        "a:\n  enabled: false\n  most: 5\n  b: {c: 1}\nd:\n  - {enabled: false, x: 1}\n  - {enabled: true, x: 2}\n"
+        "e:\n  disabled: true\n  y: 3\nf: {enabled: true, inner: {enabled: false, z: 4}, w: 5}\n"
+        "g: {enabled: ~, v: 6}\nh: {enabled: {a: 1}, u: 7}\n"
+    )
+    facts = list(extract("values.yaml", text.encode()))
+    dead = {(fact.name, fact.traits["value"]) for fact in facts if "dead" in fact.traits}
+    assert dead == {
+        ("a.most", "5"),
+        ("a.b.c", "1"),
+        ("d.x", "1"),
+        ("e.y", "3"),
+        ("f.inner.z", "4"),
+        ("g.v", "6"),
+    }
+
+
+def test_a_configuration_written_as_text_is_read_with_its_lines() -> None:
+    text = "kind: RayService\nspec:\n  serveConfigV2: |\n    applications:\n      - most: 5\n  after: 1\n"
+    assert ("spec.serveConfigV2.applications.most", "5", 5) in read("serve.yaml", text)
+    assert read("x.yaml", "a:\n  serveConfigV2: |\n    {b\n    c\n") == [("a.serveConfigV2", "{b\nc\n", 2)]
+
+
 RECORDS = [{"question": "q", "answer": "a"}] * 100
 ENTRIES = {f"key{n}": n for n in range(6_000)}
 

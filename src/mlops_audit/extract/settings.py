@@ -17,6 +17,12 @@ MANY_LEAVES, KEPT_LEAVES = 5_000, 2_000
 MANY_RECORDS = 50  # mappings in one list
 KEPT_ITEMS = 50  # scalars of one list
 MAX_VALUE = 300  # characters
+# Keys whose text is a configuration: that of Ray Serve in a RayService, values of a chart in an application of Argo CD.
+WRITTEN_AS_TEXT = (".serveConfigV2", ".helm.values")
+
+# Keys that switch the mapping in which they stand, and their values that switch it off; null is no `true`.
+FALSE = ("false", "no", "off", "")
+SWITCHES = {"enabled": FALSE, "enable": FALSE, "disabled": ("true", "yes", "on")}
 
 LOCKS = ("package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "conda-lock.yml", "conda-lock.yaml",
          "renv.lock", "pylock.toml")  # fmt: skip
@@ -96,37 +102,71 @@ def _of(path: str, documents: list[Node], prefix: str = "") -> Iterator[Fact]:
     """The leaves of documents as settings: all of them, or the first of very many."""
     limit = KEPT_LEAVES if _more_leaves(documents, MANY_LEAVES) else MANY_LEAVES
     for document in documents:
-        for name, line, text in _leaves(document, prefix):
+        for name, line, text, off in _leaves(document, prefix):
             if limit <= 0:
                 return
             limit -= 1
-            yield _setting(path, name, line, text)
+            yield _setting(path, name, line, text, off)
 
 
-def _leaves(document: Node, prefix: str) -> Iterator[tuple[str, int, str]]:
-    """Name, line of the key and text of every scalar but those of records and of the ends of long lists."""
-    stack = [(prefix, document.line, document)]
+def _leaves(document: Node, prefix: str) -> Iterator[tuple[str, int, str, bool]]:
+    """Name, line of the key and text of every scalar but those of records and of the ends of long lists.
+
+    The last value tells whether a switch beside it, or beside a mapping around it, is off.
+    """
+    stack = [(prefix, document.line, document, False)]
     while stack:
-        name, line, node = stack.pop()
+        name, line, node, off = stack.pop()
         if isinstance(node.value, str):
             if name:
-                yield name, line, node.value
+                yield name, line, node.value, off
+            if name.endswith(WRITTEN_AS_TEXT) and "\n" in node.value:
+                yield from _within(name, line, node.value, off)
         elif isinstance(node.value, list):
             records = sum(isinstance(item.value, dict) for item in node.value)
             if records <= MANY_RECORDS:
-                stack.extend((name, item.line, item) for item in reversed(node.value[: KEPT_ITEMS + records]))
+                kept = reversed(node.value[: KEPT_ITEMS + records])
+                stack.extend((name, item.line, item, off) for item in kept)
         else:
             lines = node.keys or {}
+            below = off or _is_switched_off(node)
             stack.extend(
                 [
-                    (f"{name}.{key}" if name else key, lines.get(key, node.line), item)
+                    (
+                        f"{name}.{key}" if name else key,
+                        lines.get(key, node.line),
+                        item,
+                        off if key in SWITCHES else below,
+                    )
                     for key, item in reversed(node.value.items())
                 ]
             )
 
 
-def _setting(path: str, name: str, line: int, value: str) -> Fact:
+def _within(prefix: str, above: int, text: str, off: bool) -> Iterator[tuple[str, int, str, bool]]:
+    """The leaves of a configuration that stands as one text below its key; none of what cannot be read."""
+    try:
+        documents = parse.yaml(text.encode())
+    except ParseFailure:
+        return
+    for document in documents:
+        for name, line, value, inner in _leaves(document, prefix):
+            yield name, above + line, value, off or inner
+
+
+def _is_switched_off(node: Node) -> bool:
+    """Whether a mapping says of itself that it is off: `enabled: false`, or no value at all."""
+    for key, off in SWITCHES.items():
+        switch = node.get(key)
+        if switch is not None and switch.text.lower() in off and isinstance(switch.value, str):
+            return True
+    return False
+
+
+def _setting(path: str, name: str, line: int, value: str, off: bool = False) -> Fact:
     traits: dict[str, TraitValue] = {"value": value[:MAX_VALUE], "form": "config"}
+    if off:
+        traits["dead"] = "yes"
     if "\n" in value and (ends := value.strip("\n").count("\n")):
         traits["lines"] = str(ends + 1)
     return Fact(Kind.SETTING, name[:MAX_VALUE], Site(path, line), traits)
