@@ -50,7 +50,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "EXTRACTORS reach.unbuildable reach.unbundled reach.launch reach.uninstalled reach.unmade reach.bodies reach.unused",
         "reach.runners reach.containers",
         "reach.places",
-        "records tree reach.named_tasks reach.command_words reach.stated reach.told literals",
+        "records tree reach.named_tasks reach.command_words reach.stated reach.brought reach.told literals",
         "rules",
         "repository.work_tree repository.plain_folder repository.history repository.objects revision",
         "repository.clean_git",

@@ -18,6 +18,7 @@ from mlops_audit.names import Names
 from mlops_audit.parse.nodes import ParseFailure, decode
 from mlops_audit.reach import Reach
 from mlops_audit.reach.bodies import Bodies
+from mlops_audit.reach.brought import COMMON
 from mlops_audit.reach.uninstalled import ASKED_FOR
 from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree
@@ -121,7 +122,6 @@ def _absent_name(fact: Fact) -> Problem:
 
 def _absent_module(fact: Fact) -> Problem:
     module = next(iter(values(fact.traits.get("module"))), fact.name)
-    lacks = (
-        "nothing installs where it runs" if module.partition(".")[0] in ASKED_FOR else "the repository lacks"
-    )
+    top = module.partition(".")[0]
+    lacks = "nothing installs where it runs" if top in ASKED_FOR or top in COMMON else "the repository lacks"
     return Problem(fact.site, f"imports {module}, which {lacks}: code that fails is partial at best")

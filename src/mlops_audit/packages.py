@@ -30,6 +30,7 @@ _SIMPLE = re.compile(
     rf"({_NAME})[ \t]*(?:\[[ \t]*{_NAME}(?:[ \t]*,[ \t]*{_NAME})*[ \t]*\][ \t]*)?"
     rf"((?:==|[<>]=?){_VERSION}|=={_NUMBERS}*\.\*|~={_NUMBERS}+|>=?{_VERSION}[ \t]*,[ \t]*<=?{_VERSION})?"
 )
+_EXTRAS = re.compile(rf"\s*{_NAME}[ \t]*\[([^\[\]]*)\]")
 
 
 class Package(NamedTuple):
@@ -41,6 +42,7 @@ class Package(NamedTuple):
     group: str = "main"
     line: int = 0
     transitive: bool = False  # not chosen by a person: the entry of a lock file or of a full freeze
+    extras: str = ""  # as they are written, without the brackets
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,13 @@ def fixed_reference(reference: str) -> bool:
 
 def requirement(text: str, line: int = 0, group: str = "main", hashed: bool = False) -> Package | None:
     """A requirement of PEP 508, None for what is none or is part of the project itself (a path)."""
-    text = text.strip()
+    found = _requirement(text.strip(), line, group, hashed)
+    if found is not None and (extras := _EXTRAS.match(text)):
+        return found._replace(extras=extras[1].strip())
+    return found
+
+
+def _requirement(text: str, line: int, group: str, hashed: bool) -> Package | None:
     if not text or len(text) > MAX_LINE or text.startswith((".", "/", "~")):
         return None
     if re.match(r"(git|hg|svn|bzr)\+|https?://|file:", text):
@@ -205,6 +213,8 @@ def _dependency(manifest: Manifest, package: Package) -> Fact:
         traits["version"] = package.version
     if manifest.lock or package.transitive:
         traits["lock"] = "yes"
+    if package.extras:
+        traits["extras"] = package.extras
     return Fact(Kind.DEPENDENCY, package.name, Site(manifest.path, package.line), traits)
 
 

@@ -286,6 +286,7 @@ class _File:
             texts.append(joined(parts))
         folder = self.folder(call, notation)
         directory = "?" if folder is None else self.places("", folder)[0] if folder else ""
+        image = call.arguments.get("image=") if notation.system == "airflow" else None
         for text in texts:
             # an argument that is no literal keeps its source text, which is no shell text
             if text and not re.fullmatch(r"[\w.]+(?:\(.*|\[.*)?", text, re.DOTALL):
@@ -296,6 +297,7 @@ class _File:
                     notation.system,
                     self.path,
                     "" if directory == "." else directory,
+                    image=image,
                 )
                 yield from (self.marked(fact, call.dead) for fact in found)
 

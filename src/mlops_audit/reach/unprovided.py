@@ -6,8 +6,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from posixpath import basename, dirname, normpath
+from typing import NamedTuple
 
 from mlops_audit.facts import Fact, Kind, Zone, values
+from mlops_audit.reach.brought import COMMON, OF_PYTHON, brought, harmless, package
 from mlops_audit.reach.launch import targets_of_command
 from mlops_audit.reach.places import Repository
 from mlops_audit.reach.stated import Stated
@@ -17,6 +19,11 @@ from mlops_audit.reach.uninstalled import ASKED_FOR
 PLAIN = re.compile(
     r"(?:.*/)?(?:python|airflow|spark|ubuntu|debian|alpine|cuda|pytorch|tensorflow|slim|uv|miniconda3|miniforge3)(?::[^/]*|@.*)?"
 )
+# Those that bring none of the common libraries either.
+BARE = re.compile(
+    r"(?:(?:(?:[\w.-]+/)*library/|docker\.io/)?(?:python|ubuntu|debian|alpine)|(?:docker\.io/)?nvidia/cuda)(?::[^/]*|@.*)?"
+)
+SYSTEM_INSTALLS = re.compile(r"(?:apt-get|apt|apk|yum|dnf|microdnf)\s")
 # What may install more than a reader of the Dockerfile sees.
 OPEN = re.compile(
     r"\b(?:poetry|conda|mamba|micromamba|pipenv|pdm|pixi|hatch|rye|make|easy_install)\b|\buv (?:sync|run)\b|\.sh\b|setup\.py"
@@ -27,11 +34,20 @@ ADDED = "_PIP_ADDITIONAL_REQUIREMENTS"
 WITH_VALUE = re.compile(
     r"(?:-r|-c|-i|-f|-t|--requirement|--constraint|--(?:extra-)?index-url|--find-links|--prefix|--target|--trusted-host)"
 )
+BUILDS = re.compile(r"(?:docker|podman|buildah|nerdctl)\s(?:.*\s)?(?:build|bud)\s")
+TAG = re.compile(r"\s(?:-t|--tag)[ =](\S+)")
 IN_CONTAINERS = re.compile(r"(?:docker|docker-compose|podman|kubectl|oc)\b")
 CONTAINERS = frozenset({"docker", "compose", "kubernetes", "helm", "airflow", "notebook", "python"})
 STARTING = frozenset({Kind.JOB, Kind.STEP, Kind.PIPELINE, Kind.RESOURCE})
 # Tasks of Airflow that run their code elsewhere than in its own image.
 ELSEWHERE = re.compile(r"virtualenv|external_?python|docker|kubernetes|pyspark|databricks|ssh", re.IGNORECASE)
+
+
+class Installed(NamedTuple):
+    """What an image holds: all that it installs as one text, and its packages where every one of them is known."""
+
+    text: str
+    packages: frozenset[str] | None
 
 
 def unprovided(stated: Stated, repository: Repository) -> list[Fact]:
@@ -40,19 +56,26 @@ def unprovided(stated: Stated, repository: Repository) -> list[Fact]:
     Only images whose base and installs are all known count; a file that anything else starts, or that an unknown image
     starts as well, is left to the reader. Modules that tasks of Airflow import inside their functions run in its image.
     """
-    wanted = [fact for fact in stated.of(Kind.IMPORT) if _is_asked(fact)]
+    built = any(fact.traits.get("system") == "docker" for fact in stated.of(Kind.IMAGE))
+    wanted = [fact for fact in stated.of(Kind.IMPORT) if _is_asked(fact)] if built else []
     images = _images(stated) if wanted else {}
-    if not any(_lacks(installed, fact) for installed in images.values() for fact in wanted):
+    tops = {fact.name.partition(".")[0] for fact in wanted}
+    lacking = {
+        top: {path for path, installed in images.items() if installed is not None and _lacks(installed, top)}
+        for top in tops
+    }
+    if not any(lacking.values()):
         return []
     imports = _Imports(stated, repository)
+    started = _started(stated, images, repository)
     running: dict[str, set[str]] = defaultdict(set)
-    for image, files in _started(stated, images, repository).items():
+    for image, files in started.items():
         for path in imports.reached(files):
             running[path].add(image)
     found = [
         fact
         for fact in wanted
-        if running[fact.site.path] and all(_lacks(images[image], fact) for image in running[fact.site.path])
+        if running[fact.site.path] and running[fact.site.path] <= lacking[fact.name.partition(".")[0]]
     ]
     outside = imports.reached(_outside(stated, repository)) if found else set()
     return [fact for fact in found if fact.site.path not in outside]
@@ -65,7 +88,7 @@ class _Imports:
         self._repository = repository
         self._of: dict[str, list[Fact]] = defaultdict(list)
         for fact in stated.of(Kind.IMPORT):
-            if not {"dead", "optional"} & set(fact.traits):
+            if "dead" not in fact.traits:
                 self._of[fact.site.path].append(fact)
 
     def reached(self, paths: Iterable[str]) -> set[str]:
@@ -87,71 +110,142 @@ def _is_asked(fact: Fact) -> bool:
     return (
         fact.kind is Kind.IMPORT
         and fact.zone is Zone.SOURCE
-        and fact.name.partition(".")[0] in ASKED_FOR
+        and ((top := fact.name.partition(".")[0]) in ASKED_FOR or top in COMMON)
         and fact.site.path.endswith(".py")
         and not {"dead", "optional", "function"} & set(fact.traits)
+        and not (top in COMMON and "relative" in fact.traits)
     )
 
 
-def _lacks(installed: str | None, fact: Fact) -> bool:
-    return installed is not None and not any(
-        name in installed for name in ASKED_FOR[fact.name.partition(".")[0]]
-    )
+def _lacks(installed: Installed, top: str) -> bool:
+    if top in COMMON:
+        return installed.packages is not None and installed.packages.isdisjoint(COMMON[top])
+    return not any(name in installed.text for name in ASKED_FOR[top])
 
 
-def _images(stated: Stated) -> Mapping[str, str | None]:
-    """What each Dockerfile with a base image installs, as one text; None where that is not all known."""
-    listed: dict[str, list[str]] = defaultdict(list)
-    for fact in stated.all:
-        if fact.kind is Kind.DEPENDENCY:
-            listed[fact.site.path].append(fact.name)
-    told: dict[str, list[str] | None] = {}
-    stages: dict[str, set[str]] = defaultdict(set)
-    bases: dict[str, str] = defaultdict(str)
-    asked: dict[str, set[str]] = defaultdict(set)  # the lists that each names in its installs
-    for fact in stated.all:
-        if fact.kind is Kind.COMMAND and (found := INSTALLS.search(fact.name)):
-            asked[fact.site.path].update(basename(word) for word in found[1].split())
-    for fact in stated.all:
-        if fact.kind is Kind.IMAGE and fact.traits.get("system") == "docker" and fact.zone is Zone.SOURCE:
-            told.setdefault(fact.site.path, [])
-            bases[fact.site.path] += f" {fact.name}"
-            stages[fact.site.path].update(values(fact.traits.get("stage")))
-            if not PLAIN.fullmatch(fact.name) and fact.name not in stages[fact.site.path]:
-                told[fact.site.path] = None
-    for fact in stated.all:
-        texts = told.get(fact.site.path)
-        if texts is None:
-            continue
-        if fact.kind is Kind.INSTRUCTION and fact.name in ("COPY", "ADD"):
-            if "from=" in fact.traits and fact.traits["from="] not in stages[fact.site.path]:
-                told[fact.site.path] = None
-            named = tuple(source for source in values(fact.traits.get("copies")) if source not in ("", "."))
-            for path in listed:
-                listing = basename(path) in asked[fact.site.path] or (named and path.endswith(named))
-                if listing and _is_copied(path, fact):
-                    texts.extend(listed[path])
-        elif fact.kind is Kind.COMMAND and "entry" not in fact.traits:
-            found = INSTALLS.search(fact.name)
-            if OPEN.search(fact.name) or (found and _is_open(found[1].split())):
-                told[fact.site.path] = None
-            elif found:
-                texts.append(found[1])
-    if any(fact.kind is Kind.SETTING and fact.name.endswith(ADDED) for fact in stated.all):
-        told.update({path: None for path in told if "airflow" in bases[path]})
-    return {
-        path: None if texts is None else " ".join(texts).lower().replace("_", "-")
-        for path, texts in told.items()
-    }
+def _images(stated: Stated) -> Mapping[str, Installed | None]:
+    """What each Dockerfile with a base image installs; None where that is not all known."""
+    found: dict[str, _Build] = {}
+    for fact in stated.of(Kind.IMAGE):
+        if fact.traits.get("system") == "docker" and fact.zone is Zone.SOURCE:
+            begun = found.setdefault(fact.site.path, _Build())
+            begun.stages.update(values(fact.traits.get("stage")))
+            begun.bases.add(fact.name)
+            if fact.name not in begun.stages:
+                begun.known &= PLAIN.fullmatch(fact.name) is not None
+                begun.bare &= BARE.fullmatch(fact.name) is not None
+    lists = _Lists(stated)
+    for fact in stated.of(Kind.COMMAND):
+        if (build := found.get(fact.site.path)) and (install := INSTALLS.search(fact.name)):
+            build.asked.update(basename(word) for word in install[1].split())
+    for fact in stated.of(Kind.INSTRUCTION):
+        if fact.name in ("COPY", "ADD") and (build := found.get(fact.site.path)):
+            build.copy(fact, lists)
+    for fact in stated.of(Kind.COMMAND):
+        if build := found.get(fact.site.path):
+            build.run(fact)
+    added = any(fact.name.endswith(ADDED) for fact in stated.of(Kind.SETTING))
+    return {path: build.installed(added, lists) for path, build in found.items()}
+
+
+class _Lists:
+    """The packages that each manifest declares, with those of the manifests that it includes."""
+
+    def __init__(self, stated: Stated) -> None:
+        self._names: dict[str, list[str]] = defaultdict(list)
+        self._unsure: set[str] = set()
+        self._includes = {
+            fact.site.path: values(fact.traits.get("includes")) for fact in stated.of(Kind.MANIFEST)
+        }
+        for fact in stated.of(Kind.DEPENDENCY):
+            self._names[fact.site.path].append(fact.name)
+            if not harmless(" ".join(values(fact.traits.get("extras")))):
+                self._unsure.add(fact.site.path)
+        self.paths = tuple({**self._includes, **self._names})
+
+    def names(self, path: str) -> tuple[list[str], bool]:
+        """The packages of a manifest, and whether nothing else can come with them: an extra, a list that is not there."""
+        names: list[str] = []
+        seen: set[str] = set()
+        sure, stack = True, [path]
+        while stack:
+            here = stack.pop()
+            if here not in seen:
+                seen.add(here)
+                names += self._names.get(here, ())
+                sure &= here in self._includes and here not in self._unsure
+                stack += self._includes.get(here, ())
+        return names, sure
+
+
+class _Build:
+    """A Dockerfile that is read: its bases and stages, the lists that its installs name, what it installs."""
+
+    def __init__(self) -> None:
+        self.bases: set[str] = set()
+        self.stages: set[str] = set()
+        self.asked: set[str] = set()
+        self.known = self.bare = True  # whether it holds nothing unseen, and nothing of its base images
+        self._texts: list[str] = []
+        self._packages: set[str] = set()
+        self._lists: set[str] = set()
+
+    def copy(self, fact: Fact, lists: _Lists) -> None:
+        """Add what a COPY brings."""
+        if "from=" in fact.traits and fact.traits["from="] not in self.stages:
+            self.known = False
+        named = tuple(source for source in values(fact.traits.get("copies")) if source not in ("", "."))
+        for path in lists.paths:
+            if (basename(path) in self.asked or (named and path.endswith(named))) and _is_copied(path, fact):
+                self._lists.add(path)
+
+    def run(self, fact: Fact) -> None:
+        """Add what a command of the build installs; one that installs when the container starts makes it unknown."""
+        found = INSTALLS.search(fact.name)
+        if "entry" in fact.traits:
+            self.known &= found is None
+        elif OPEN.search(fact.name) or (found and _is_open(found[1].split())):
+            self.known = False
+        elif found:
+            self._texts.append(found[1])
+            words = list(_packages_of(found[1].split()))
+            self._packages.update(map(package, words))
+        elif SYSTEM_INSTALLS.match(fact.name):
+            of_python = (word for word in fact.name.split() if re.match(r"(?:lib)?py", word))
+            self.bare &= all(OF_PYTHON.fullmatch(word) for word in of_python)
+        elif "pip" in fact.name.split():
+            self.bare = False
+
+    def installed(self, added: bool, lists: _Lists) -> Installed | None:
+        """What it holds; `added` where containers of Airflow install more when they start."""
+        if not self.known or (added and any("airflow" in base for base in self.bases)):
+            return None
+        bare = self.bare and self.asked_lists() <= {basename(path) for path in self._lists}
+        for path in self._lists:
+            names, sure = lists.names(path)
+            bare &= sure
+            self._texts += names
+            self._packages.update(names)
+        text = " ".join(self._texts).lower().replace("_", "-")
+        return Installed(text, brought(self._packages) if bare else None)
+
+    def asked_lists(self) -> set[str]:
+        """The names of the lists that its installs name."""
+        return {name for name in self.asked if name.endswith((".txt", ".in", ".toml", ".cfg", ".lock"))}
+
+
+def _packages_of(words: Sequence[str]) -> Iterable[str]:
+    """The packages that an install names."""
+    after = ""
+    for word in words:
+        if not WITH_VALUE.fullmatch(after) and not word.startswith("-"):
+            yield word
+        after = word
 
 
 def _is_open(words: Sequence[str]) -> bool:
     """Whether an install names anything but packages and lists of them: a path, an address or a variable."""
-    named, after = [], ""
-    for word in words:
-        if not WITH_VALUE.fullmatch(after) and not word.startswith("-"):
-            named.append(word.strip("'\""))
-        after = word
+    named = (word.strip("'\"") for word in _packages_of(words))
     return any(re.match(r"[./$]|git\+|https?:|file:", word) or "$" in word for word in named) or "-e" in words
 
 
@@ -180,11 +274,14 @@ def _images_of_airflow(stated: Stated) -> set[str]:
 
 
 def _started(
-    stated: Stated, images: Mapping[str, str | None], repository: Repository
+    stated: Stated, images: Mapping[str, Installed | None], repository: Repository
 ) -> Mapping[str, set[str]]:
-    """The files that the containers of each Dockerfile start: its own entry, that of its services, the DAGs of Airflow."""
+    """The files that the containers of each Dockerfile start: its own entry, that of its services, the DAGs of Airflow,
+    and the pods that these start. A pod whose image no build names may be of any that holds code of the project."""
     units = {path: path for path in images}
     airflow = _images_of_airflow(stated) & images.keys()
+    own = {fact.site.path for fact in stated.of(Kind.IMAGE) if "own" in fact.traits} & images.keys() - airflow
+    tagged = _tagged(stated, images, repository) if own else {}
     elsewhere = set()
     for fact in stated.all:
         if fact.kind is Kind.RESOURCE and fact.traits.get("system") == "compose":
@@ -203,10 +300,40 @@ def _started(
             unit = next(iter(values(fact.traits.get("unit"))), fact.site.path)
             if unit in units:
                 found[units[unit]].update(_files(targets_of_command(fact, repository)))
+        elif fact.kind is Kind.COMMAND and _is_of_pod(fact):
+            name = _name(values(fact.traits["image"])[0])
+            for image in tagged.get(name) or own:
+                found[image].update(_files(targets_of_command(fact, repository)))
         elif fact.kind is Kind.PIPELINE and fact.traits.get("system") == "airflow":
             at_home = fact.zone is Zone.SOURCE and fact.site.path not in elsewhere
             for image in airflow if at_home else ():
                 found[image].add(fact.site.path)
+    return found
+
+
+def _is_of_pod(fact: Fact) -> bool:
+    """Whether a command is what a task of Airflow starts in an image that the project may build."""
+    image = next(iter(values(fact.traits.get("image"))), "") if fact.traits.get("system") == "airflow" else ""
+    return bool(image) and not PLAIN.fullmatch(image)
+
+
+def _name(reference: str) -> str:
+    """The last part of the name of an image, without its version."""
+    return re.split(r"[:@]", reference.rpartition("/")[2])[0]
+
+
+def _tagged(stated: Stated, images: Mapping[str, object], repository: Repository) -> Mapping[str, set[str]]:
+    """The Dockerfiles by the names that commands and services give to what they build of them."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for fact in stated.of(Kind.COMMAND):
+        for tag in TAG.findall(fact.name) if BUILDS.search(fact.name) else ():
+            found[_name(tag)].update(images.keys() & _files(targets_of_command(fact, repository)))
+    for fact in stated.of(Kind.RESOURCE):
+        if fact.traits.get("system") == "compose":
+            for tag in values(fact.traits.get("image")):
+                found[_name(tag)].update(
+                    target for target in values(fact.traits.get("runs")) if target in images
+                )
     return found
 
 
@@ -216,7 +343,8 @@ def _outside(stated: Stated, repository: Repository) -> set[str]:
     for fact in stated.all:
         if fact.kind is Kind.COMMAND:
             system = fact.traits.get("system")
-            if fact.zone is Zone.SOURCE and system not in CONTAINERS and not IN_CONTAINERS.match(fact.name):
+            seen = system in CONTAINERS and (system != "airflow" or _is_of_pod(fact))
+            if fact.zone is Zone.SOURCE and not seen and not IN_CONTAINERS.match(fact.name):
                 found.update(_files(targets_of_command(fact, repository)))
         elif fact.kind in STARTING and fact.traits.get("system") not in CONTAINERS:
             found.update(_files(values(fact.traits.get("runs"))))
