@@ -282,3 +282,16 @@ def test_any_bytes_give_facts_or_a_parse_failure(data: bytes) -> None:
         with contextlib.suppress(ParseFailure):
             for fact in extract(path, b"---\n" + data):
                 assert fact.site.line >= 1
+
+
+def test_items_that_are_still_to_be_written_neither_fill_a_section_nor_say_what_they_name() -> None:
+    steps = "1. **Triage:** TODO(ops): who takes it? Confirm first.\n2. **Repair:** TODO roll back the model\n3. **After:** Write it down.\n"
+    found = headings(f"# Runbook\n## Steps\n{steps}")
+    assert found["Steps"].traits["filled"] == "no"
+    assert "roll back" not in found["Steps"].traits["text"]
+    assert (
+        headings(
+            "# Runbook\n## Steps\n- TODO: more\n" + "- Roll back to the last model and tell the shops.\n" * 4
+        )["Steps"].traits["filled"]
+        == "yes"
+    )

@@ -34,6 +34,8 @@ PROMISE = re.compile(
     r"documented|provided|updated)\b"
     r"|\b(?:[Cc]oming soon|[Ww]ork in progress|[Uu]nder construction|[Ff]ill (?:this |me )?in\b|[Pp]laceholder text)",
 )
+# Text that begins so is all still to be written, whatever it asks for.
+BEGINS = re.compile(r"\W*(?:TODO|TBD|TBC|TBA|FIXME)\b")
 # Whole sentences that say that there is nothing.
 NOTHING = re.compile(
     r"(?:n/?a|none yet|nil|tbd|todo|wip|unknown|pending|planned|soon|in progress|\W*"
@@ -69,6 +71,7 @@ class _Told(NamedTuple):
     words: int = 0
     nothing_done: bool = True
     guidance: bool = True
+    promised: bool = False  # all of it is still to be written
 
 
 class Told:
@@ -85,10 +88,14 @@ class Told:
             return False
         if all(self._of(block).guidance for block in blocks):
             return False
-        if not any(_may_have_slots(block.text) for block in blocks):
+        if not any(_may_have_slots(block.text) or self._of(block).slots for block in blocks):
             return any(self._of(block).words for block in blocks)
         told = [self._of(block) for block in blocks]
         return sum(each.words for each in told) > sum(each.slots for each in told) * WORDS_BESIDE_A_SLOT
+
+    def is_promised(self, block: Block) -> bool:
+        """Whether all that a block says is still to be written."""
+        return "T" in block.text and self._of(block).promised
 
     def _of(self, block: Block) -> _Told:
         known = self._known.get(id(block))
@@ -105,6 +112,8 @@ def is_filled(blocks: Sequence[Block], title: str) -> bool:
 def _told(block: Block) -> _Told:
     if block.form == "image" or (block.form == "code" and _is_said(block.text)):
         return _Told(True)
+    if block.form in ("text", "item", "cell") and BEGINS.match(_unlabelled(block, block.text.strip())):
+        return _Told(False, int(block.form == "item"), promised=True)
     slots = words = 0
     nothing_done = guidance = True
     for sentence in _sentences(block):
@@ -145,6 +154,12 @@ def _is_said(text: str) -> bool:
     return bool(re.search(r"\w", shown)) and not PROMISE.search(shown) and not NOTHING.fullmatch(shown)
 
 
+def _unlabelled(block: Block, text: str) -> str:
+    """The text of a block without the label of an item."""
+    label = LABEL.match(text) if block.form == "item" else None
+    return text[label.end() :] if label else text
+
+
 def _sentences(block: Block) -> Iterator[str]:
     """The sentences of the text of a block; unticked boxes, labels without a value and lead-ins are none."""
     if block.form not in ("text", "item", "cell"):
@@ -152,8 +167,7 @@ def _sentences(block: Block) -> Iterator[str]:
     text = re.sub(r"<!--.*?(?:-->|\Z)", " ", block.text, flags=re.DOTALL).strip()
     if UNTICKED.match(text) or text.rstrip("*_ ").endswith(":"):
         return
-    if block.form == "item" and (label := LABEL.match(text)):
-        text = text[label.end() :]
+    text = _unlabelled(block, text)
     if ITALIC.fullmatch(text) and not text.startswith(("**", "__")):
         yield text
         return

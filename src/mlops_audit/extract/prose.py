@@ -164,6 +164,8 @@ def _heading(
             continue
         if words >= READ_WORDS:
             break
+        if told.is_promised(block):
+            continue
         kept.append(row)
         words += len(row.split())
     text = "\n".join(part for part in kept if part)
