@@ -946,3 +946,9 @@ def test_what_is_opened_again_and_again_and_never_closed_takes_no_longer_than_ot
 
     (file,) = Tree.of({path: unit * (600_000 // len(unit))}).files
     assert not any(problem.unread for problem in extract_file(file, Budget(600))[1])
+
+
+def test_a_shared_workflow_is_asked_for_what_its_inputs_do_not_switch_off() -> None:
+    text = "on: push\njobs:\n  ci:\n    uses: company/ci/.github/workflows/python.yml@v1\n    with: {tests_folder: tests, lint: false, image: None, skip_docs: true}\n"
+    found = [fact for fact in facts(".github/workflows/ci.yml", text) if fact.kind is Kind.ACTION]
+    assert [fact.traits["asks"] for fact in found] == [("tests_folder",)]

@@ -109,9 +109,9 @@ def _workflow(document: Node, path: str, lines: list[str], *, dead: bool) -> Ite
         own.pop("approval", None)
         yield automation.job(name, path, jobs.line_of(name), {**shared, **own})
         if uses and not uses.startswith("./"):
-            yield automation.action(
-                uses, path, body.line_of("uses"), shared, _inputs(body.get("with"), around)
-            )
+            inputs_given = _inputs(body.get("with"), around)
+            told = {**shared, **kept({"asks": _asked(inputs_given)})}
+            yield automation.action(uses, path, body.line_of("uses"), told, inputs_given)
         yield from _images(body, path, shared)
         yield from facts
 
@@ -315,6 +315,9 @@ RUNNERS = (
     ("docker-run-action", "run"), ("ssh-execute", "command"), ("remote-ssh", "command"), ("wait-on-check", "command"),
 )  # fmt: skip
 
+# Values by which an input asks for nothing.
+OFF = frozenset({"false", "no", "none", "null", "0", "off", "skip", "''", "[]", "{}"})
+LEAVING_OUT = re.compile(r"(?:no|skip|disable|ignore|exclude|without)[-_]", re.IGNORECASE)
 # A local action with an input of such a name runs what it is given.
 LOCAL_RUNNERS = tuple(("./", name) for name in ("command", "commands", "cmd", "run", "script"))
 
@@ -347,6 +350,13 @@ def _inputs(given: Node | None, around: Around) -> list[tuple[str, str]]:
         [(k, _filled(v.text, around, row, around.variables)) for k, v in given.items if v.text]
         if given
         else []
+    )
+
+
+def _asked(inputs: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """The names of the inputs that ask a workflow for something: neither switched off nor to leave something out."""
+    return tuple(
+        name for name, value in inputs if value.strip().lower() not in OFF and not LEAVING_OUT.match(name)
     )
 
 
