@@ -43,6 +43,7 @@ class Package(NamedTuple):
     line: int = 0
     transitive: bool = False  # not chosen by a person: the entry of a lock file or of a full freeze
     extras: str = ""  # as they are written, without the brackets
+    when: str = ""  # the marker: the Python or system for which alone it is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +128,11 @@ def fixed_reference(reference: str) -> bool:
 def requirement(text: str, line: int = 0, group: str = "main", hashed: bool = False) -> Package | None:
     """A requirement of PEP 508, None for what is none or is part of the project itself (a path)."""
     found = _requirement(text.strip(), line, group, hashed)
-    if found is not None and (extras := _EXTRAS.match(text)):
-        return found._replace(extras=extras[1].strip())
-    return found
+    if found is None:
+        return None
+    extras = _EXTRAS.match(text)
+    when = text.partition(";")[2].strip()
+    return found._replace(extras=extras[1].strip() if extras else "", when=when) if extras or when else found
 
 
 def _requirement(text: str, line: int, group: str, hashed: bool) -> Package | None:
@@ -215,6 +218,8 @@ def _dependency(manifest: Manifest, package: Package) -> Fact:
         traits["lock"] = "yes"
     if package.extras:
         traits["extras"] = package.extras
+    if package.when:
+        traits["when"] = package.when
     return Fact(Kind.DEPENDENCY, package.name, Site(manifest.path, package.line), traits)
 
 

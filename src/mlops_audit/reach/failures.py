@@ -16,6 +16,7 @@ from mlops_audit.reach.unbundled import left_out
 from mlops_audit.reach.uninstalled import uninstalled
 from mlops_audit.reach.unmade import unmade
 from mlops_audit.reach.unprovided import unprovided
+from mlops_audit.reach.unsupported import of_old_python, unsupported
 
 # Folders of a project are called like the tools that they are for; without an `__init__.py` the installed tool wins.
 TOOLS = frozenset({
@@ -31,7 +32,7 @@ EXPECTED = frozenset({"dead", "optional"})  # traits of imports that may fail
 
 class Failures(NamedTuple):
     """Files, and functions of files, that cannot run as committed; `imports` are the ones that fail, `unbound` those of
-    names that their module does not hold.
+    names that their module does not hold; `commands` are those behind an install that cannot succeed.
 
     `deployments` are the sites of those whose every start fails: they pass a parameter that their flow lacks.
     """
@@ -41,17 +42,22 @@ class Failures(NamedTuple):
     imports: tuple[Fact, ...]
     deployments: frozenset[Site] = frozenset()
     unbound: tuple[Fact, ...] = ()
+    commands: frozenset[tuple[str, int, str]] = frozenset()
 
     @property
     def paths(self) -> frozenset[str]:
         """The files in which anything fails."""
         return self.files.union(
-            (path for path, _ in self.functions), (site.path for site in self.deployments)
+            (path for path, _ in self.functions),
+            (site.path for site in self.deployments),
+            (path for path, _, _ in self.commands),
         )
 
     def holds(self, fact: Fact) -> bool:
         """Whether a fact stands in code that fails."""
         if fact.site.path in self.files or (fact.kind is Kind.PIPELINE and fact.site in self.deployments):
+            return True
+        if self.commands and (fact.site.path, fact.site.line, fact.name) in self.commands:
             return True
         if not self.functions or "function" not in fact.traits:
             return False
@@ -90,11 +96,15 @@ def failures(
         for name in values(fact.traits.get("function"))
     )
     return Failures(
-        _with_importers(files, stated, repository) | left_out(stated) | unbuildable(stated),
+        _with_importers(files, stated, repository)
+        | left_out(stated)
+        | unbuildable(stated)
+        | of_old_python(stated),
         functions,
         tuple(failing),
         _misfits(stated, repository),
         tuple(nameless),
+        unsupported(stated),
     )
 
 
