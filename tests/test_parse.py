@@ -44,6 +44,18 @@ def test_yaml_leaves_have_dotted_paths_and_lines() -> None:
     assert one(text).get("b").list[0].line_of("y") == 4  # type: ignore[union-attr]
 
 
+def test_definitions_of_types_are_not_parsed_and_lines_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    definition = "apiVersion: v1\nkind: CustomResourceDefinition\nspec: {a: [}\n"  # no YAML, and nobody sees
+    text = f"a: 1\n---\n{definition}---\nb:\n  kind: CustomResourceDefinition\n---\n{definition}--- # c\nc: 3"
+    for documents in (parse.yaml(text.encode()), pure_yaml(text.encode(), monkeypatch)):
+        assert [flat(document) for document in documents] == [
+            [("a", "1", 1)], [("b.kind", "CustomResourceDefinition", 8)], [("c", "3", 14)],
+        ]  # fmt: skip
+    assert parse.yaml(definition.encode()) == []
+    with pytest.raises(ParseFailure):
+        parse.yaml(definition.replace("CustomResourceDefinition", "Deployment").encode())
+
+
 @pytest.mark.parametrize(
     ("text", "path", "value"),
     [

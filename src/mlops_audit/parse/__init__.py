@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def yaml(data: bytes) -> list[Node]:
-    """The documents of a YAML file, without the empty ones.
+    """The documents of a YAML file, without the empty ones and those that define a type of Kubernetes.
 
     Raises ParseFailure for what is no YAML, and for nesting or sizes over the caps. Aliases stand for the
     node they name; it counts against the caps as if it were written out, so that a walk over the nodes ends

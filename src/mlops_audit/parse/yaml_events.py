@@ -20,6 +20,10 @@ from mlops_audit.parse.nodes import (
 )
 
 MAX_SLOW = 200_000  # characters for the YAML parser in Python, about 100 a millisecond
+# Definitions of types describe an interface and state nothing; most bytes of YAML in many repositories of manifests are theirs.
+DEFINITION = "CustomResourceDefinition"
+_DEFINES = re.compile(rf"^kind:[ \t]*[\"']?{DEFINITION}\b", re.MULTILINE)
+_DOCUMENT = re.compile(r"^(?=---(?:\s|\Z))", re.MULTILINE)
 
 
 @once
@@ -30,6 +34,8 @@ def documents(data: bytes) -> list[Node]:
     if "\x00" in text:
         raise ParseFailure("a NUL byte in a text file")
     text = re.sub("[\x85\u2028\u2029]", " ", text)  # line ends for YAML, but for nobody who counts lines
+    if DEFINITION in text:
+        text = _without_definitions(text)
     try:
         return _yaml_documents(text, _events_from_c)
     except ImportError:
@@ -39,6 +45,12 @@ def documents(data: bytes) -> list[Node]:
         if "unexpected ':'" not in failure.reason or len(text) > MAX_SLOW:
             raise
     return _yaml_documents(text, _events_from_python)
+
+
+def _without_definitions(text: str) -> str:
+    """A text with empty lines in the place of documents that define a type, told by their first keys."""
+    pieces = _DOCUMENT.split(text)
+    return "".join("\n" * piece.count("\n") if _DEFINES.search(piece) else piece for piece in pieces)
 
 
 def _events_from_c(text: str) -> Iterator[Any]:
