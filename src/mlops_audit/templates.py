@@ -28,7 +28,7 @@ class Masked(NamedTuple):
 
 def is_template(text: str) -> bool:
     """Whether a text holds template actions: `{{ x }}` that is no `${{ x }}` of a CI system, or `{% x %}`."""
-    return bool(re.search(r"(?<!\$)\{\{|\{%", text))
+    return "{%" in text or ("{{" in text and re.search(r"(?<!\$)\{\{", text) is not None)
 
 
 def mask(text: str) -> Masked:
