@@ -108,6 +108,7 @@ def test_of_a_class_that_nothing_makes_no_method_is_called() -> None:
         {"other.py": NAMING, "registry.py": KEEPER + "\n\nkeeper = Keeper('a')\n"},
         {"other.py": NAMING, "registry.py": "from frame import kept\n\n\n@kept\n" + KEEPER},
         {"other.py": NAMING, "registry.py": KEEPER.replace("Keeper:", "Keeper(Base):")},
+        {"other.py": NAMING, "registry.py": KEEPER + "\n\nclass Shelf(Frame, Keeper):\n    pass\n"},
     ],
 )
 def test_of_a_class_that_may_be_made_a_method_may_be_called(files: dict[str, str]) -> None:

@@ -207,7 +207,8 @@ def _called(file: Fact, facts: Iterable[Fact], bodies: Bodies) -> set[str]:
         elif kind is Kind.SETTING and not python:
             texts.extend(values(traits.get("value")))
         elif kind is Kind.DEFINITION:
-            said.update([name.rpartition(".")[2] for name in values(traits.get("decorators"))])
+            for trait in ("decorators", "bases"):
+                said.update([name.rpartition(".")[2] for name in values(traits.get(trait))])
         if not NAMING.isdisjoint(traits):
             for trait in NAMING:
                 texts.extend(values(traits.get(trait)))
