@@ -46,7 +46,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "judge extract reach projects",
         "reach.needs reach.listening",
         "reach.failures reach.trials reach.uncalled reach.unloaded reach.unset shipped",
-        "reach.unbound reach.unprovided reach.unsupported",
+        "reach.unbound reach.unprovided reach.unreached",
         "EXTRACTORS reach.unbuildable reach.unbundled reach.launch reach.uninstalled reach.unmade reach.bodies reach.unused",
         "reach.runners reach.containers",
         "reach.places",

@@ -16,7 +16,7 @@ from mlops_audit.reach.unbundled import left_out
 from mlops_audit.reach.uninstalled import uninstalled
 from mlops_audit.reach.unmade import unmade
 from mlops_audit.reach.unprovided import unprovided
-from mlops_audit.reach.unsupported import of_old_python, unsupported
+from mlops_audit.reach.unreached import of_old_python, unreached
 
 # Folders of a project are called like the tools that they are for; without an `__init__.py` the installed tool wins.
 TOOLS = frozenset({
@@ -32,7 +32,7 @@ EXPECTED = frozenset({"dead", "optional"})  # traits of imports that may fail
 
 class Failures(NamedTuple):
     """Files, and functions of files, that cannot run as committed; `imports` are the ones that fail, `unbound` those of
-    names that their module does not hold; `commands` are those behind an install that cannot succeed.
+    names that their module does not hold; `commands` are what CI never reaches, behind a step that cannot succeed.
 
     `deployments` are the sites of those whose every start fails: they pass a parameter that their flow lacks.
     """
@@ -104,7 +104,7 @@ def failures(
         tuple(failing),
         _misfits(stated, repository),
         tuple(nameless),
-        unsupported(stated),
+        unreached(stated, repository.paths),
     )
 
 

@@ -40,7 +40,7 @@ def uninstalled(stated: Stated) -> list[Fact]:
     What a job of CI installs to run tests is not there when the code runs elsewhere.
     """
     wanted = [f for f in stated.of(Kind.IMPORT) if f.zone is Zone.SOURCE and _fails(f)]
-    if not wanted or _has_unread_list(stated):
+    if not wanted or has_unread_list(stated):
         return []
     said = _installed(stated)
     absent = {top for top in set(map(_top, wanted)) if not any(name in said for name in ASKED_FOR[top])}
@@ -53,7 +53,7 @@ def uninstalled(stated: Stated) -> list[Fact]:
     ]
 
 
-def _has_unread_list(stated: Stated) -> bool:
+def has_unread_list(stated: Stated) -> bool:
     """Whether there is a list of packages that stated nothing: it may hold what seems to be left out."""
     told = {f.site.path for f in stated.of(Kind.DEPENDENCY, Kind.MANIFEST)}
     return any(f.site.path not in told and LISTS.search(f.site.path.lower()) for f in stated.of(Kind.FILE))
