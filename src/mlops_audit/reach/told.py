@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from functools import cache
+from itertools import chain
+from typing import NamedTuple, TypeAlias
 
 from mlops_audit.facts import Fact, Kind, TraitValue, Zone, matcher, values
 
@@ -73,26 +75,42 @@ def told(facts: Sequence[Fact]) -> dict[str, TraitValue]:
     routes  `yes` when it makes routes that an application has to mount; mounts: `yes` when it mounts some
     """
     first, *stated = facts
-    bodies = _bodies(stated)
+    calls = [_Call(fact, _arguments(fact.traits)) for fact in stated if fact.kind is Kind.CALL]
+    others = [fact for fact in stated if fact.kind is not Kind.CALL]
+    bodies = _bodies(calls)
     lines, words = _texts(stated)
     tests = first.zone is Zone.TEST
     found: dict[str, TraitValue] = {
         "states": tuple(dict.fromkeys([fact.kind.value for fact in stated])),
-        "works": "yes" if any(map(works, stated)) else "",
-        "names": "" if tests else "\n".join(sorted(_names(stated))),
-        "called": "\n".join(sorted(_called(first, stated, bodies))),
+        "works": "yes" if any(map(works, others)) or any(works(call.fact) for call in calls) else "",
+        "names": "" if tests else "\n".join(sorted(_names(stated, others))),
+        "called": "\n".join(sorted(_called(first, stated, others, bodies))),
         "lines": "\n".join(sorted(lines)),
         "words": "\n".join(sorted(words)),
-        "inside": _inside(stated, bodies),
+        "inside": _inside(others, bodies),
         "sites": () if tests else _sites(bodies),
         "handed": () if tests else _handed(bodies),
-        "gives": () if tests else _gives(stated),
-        "routes": "yes" if any(map(_routes, stated)) else "",
+        "gives": () if tests else _gives(calls),
+        "routes": "yes" if any(_routes(call.fact) for call in calls) else "",
         "mounts": "yes"
         if any(name.endswith(MOUNTING) for body in bodies.values() for name in body.calls)
         else "",
     }
     return {trait: value for trait, value in found.items() if value}
+
+
+class _Call(NamedTuple):
+    """A call with what is passed to it, under the trait of each argument."""
+
+    fact: Fact
+    arguments: Sequence[tuple[str, TraitValue]]
+
+
+def _arguments(traits: Mapping[str, TraitValue]) -> list[tuple[str, TraitValue]]:
+    return [(trait, value) for trait, value in traits.items() if trait[-1] in _ENDS]
+
+
+_ENDS = frozenset("=0123456789")  # of the names of traits that are arguments: `name=`, `1`
 
 
 @dataclass(slots=True)
@@ -107,29 +125,35 @@ class _Body:
 Bodies: TypeAlias = "Mapping[tuple[str, ...], _Body]"
 
 
-def _bodies(facts: Iterable[Fact]) -> dict[tuple[str, ...], _Body]:
+def _bodies(calls: Iterable[_Call]) -> dict[tuple[str, ...], _Body]:
     """The calls of each function, or of methods of the same name, with () for the top of the file."""
     found: dict[tuple[str, ...], _Body] = {}
-    texts: dict[tuple[str, ...], tuple[list[str], list[str]]] = {}
-    for fact in facts:
-        if fact.kind is not Kind.CALL:
-            continue
-        traits = fact.traits
-        around = values(traits["function"]) if "function" in traits else ()
+    texts: dict[tuple[str, ...], dict[TraitValue, None]] = {}
+    for fact, arguments in calls:
+        around = values(fact.traits.get("function"))
         body = found.get(around)
         if body is None:
             body = found[around] = _Body({}, set(), set())
-            texts[around] = ([], [])
+            texts[around] = {}
         body.calls[fact.name] = None
-        short, long = texts[around]
-        for trait, value in traits.items():
-            if trait[-1:] == "=" or trait.isdigit():
-                for text in (value,) if isinstance(value, str) else value:
-                    (short if len(text) < LONGEST_NAMING else long).append(text)
-    for around, (short, long) in texts.items():
-        found[around].words.update(WORD.findall("\n".join(short)))
-        found[around].long.update(WORD.findall("\n".join(long)))
+        for _, value in arguments:
+            texts[around][value] = None
+    for around, said in texts.items():
+        flat = _flat(said)
+        found[around].words.update(WORD.findall("\n".join([t for t in flat if len(t) < LONGEST_NAMING])))
+        found[around].long.update(WORD.findall("\n".join([t for t in flat if len(t) >= LONGEST_NAMING])))
     return found
+
+
+def _flat(found: Iterable[TraitValue]) -> list[str]:
+    """The texts of values."""
+    texts: list[str] = []
+    for value in found:
+        if isinstance(value, str):
+            texts.append(value)
+        else:
+            texts.extend(value)
+    return texts
 
 
 def every(files: Iterable[Fact], trait: str) -> set[str]:
@@ -151,7 +175,7 @@ def works(fact: Fact) -> bool:
         return False
     if "main" in fact.traits or fact.name.endswith(APPLICATIONS):
         return True
-    return not (_ELSEWHERE & fact.traits.keys() or SETTING_UP(fact.name))
+    return _ELSEWHERE.isdisjoint(fact.traits) and not SETTING_UP(fact.name)
 
 
 def _routes(fact: Fact) -> bool:
@@ -166,20 +190,21 @@ def _routes(fact: Fact) -> bool:
 _ELSEWHERE = frozenset({"function", "decorates", "target"})
 
 
-def _names(facts: Iterable[Fact]) -> set[str]:
+def _names(facts: Iterable[Fact], others: Iterable[Fact]) -> set[str]:
     texts: list[str] = []
-    for fact in facts:
-        kind, traits = fact.kind, fact.traits
+    for fact in others:
+        kind = fact.kind
         if kind is Kind.COMMAND or (kind is Kind.STRING and len(fact.name) < 200 and " " not in fact.name):
             texts.append(fact.name)
         elif kind is Kind.SETTING and not fact.site.path.endswith(".py"):
-            texts.extend(values(traits.get("value")))
-        if "runs" in traits:
-            texts.extend(values(traits["runs"]))
+            texts.extend(values(fact.traits.get("value")))
+    for fact in facts:
+        if "runs" in fact.traits:
+            texts.extend(values(fact.traits["runs"]))
     return set(_naming(WORD.findall("\n".join(texts))))
 
 
-def _called(file: Fact, facts: Iterable[Fact], bodies: Bodies) -> set[str]:
+def _called(file: Fact, facts: Iterable[Fact], others: Iterable[Fact], bodies: Bodies) -> set[str]:
     """Every word by which something may be called: names of calls, their arguments, imports, commands, short texts.
 
     What a function says of itself, or a method of its class, does not count.
@@ -188,7 +213,7 @@ def _called(file: Fact, facts: Iterable[Fact], bodies: Bodies) -> set[str]:
     package, python = path.endswith("__init__.py"), path.endswith(".py")
     said: set[str] = set()
     texts: list[str] = []
-    for fact in facts:
+    for fact in others:
         kind, traits = fact.kind, fact.traits
         if kind is Kind.IMPORT:
             if own and not package:
@@ -209,9 +234,10 @@ def _called(file: Fact, facts: Iterable[Fact], bodies: Bodies) -> set[str]:
         elif kind is Kind.DEFINITION:
             for trait in ("decorators", "bases"):
                 said.update([name.rpartition(".")[2] for name in values(traits.get(trait))])
-        if not NAMING.isdisjoint(traits):
+    for fact in facts:
+        if not NAMING.isdisjoint(fact.traits):
             for trait in NAMING:
-                texts.extend(values(traits.get(trait)))
+                texts.extend(values(fact.traits.get(trait)))
     said.update(_naming(WORD.findall("\n".join(texts))))
     for around, body in bodies.items() if own else ():
         words = {name.rpartition(".")[2] for name in body.calls}
@@ -223,21 +249,16 @@ def _called(file: Fact, facts: Iterable[Fact], bodies: Bodies) -> set[str]:
 def _texts(facts: Iterable[Fact]) -> tuple[set[str], set[str]]:
     """What may name a file: the lines of texts that are one word, and the words of all texts beside. What people read
     loads nothing."""
-    texts: list[str] = []
-    for fact in facts:
-        if fact.kind in (Kind.HEADING, Kind.SENTENCE):
-            continue
-        if fact.kind in (Kind.STRING, Kind.COMMAND, Kind.IMPORT):
-            texts.append(fact.name)
-        for value in fact.traits.values():
-            if isinstance(value, str):
-                texts.append(value)
-            else:
-                texts.extend(value)
-    said = "\n".join(dict.fromkeys(texts))
+    read = [fact for fact in facts if fact.kind is not Kind.HEADING and fact.kind is not Kind.SENTENCE]
+    found = dict.fromkeys(chain.from_iterable([fact.traits.values() for fact in read]))
+    found.update(dict.fromkeys([fact.name for fact in read if fact.kind in _NAMED]))
+    said = "\n".join(_flat(found))
     words = set(said.split())
     lines = {line for line in said.split("\n") if line in words and len(line) < LONGEST_LINE}
     return lines, words - lines
+
+
+_NAMED = frozenset({Kind.STRING, Kind.COMMAND, Kind.IMPORT})  # facts whose name is a text
 
 
 def _inside(facts: Iterable[Fact], bodies: Bodies) -> tuple[str, ...]:
@@ -275,19 +296,27 @@ def _handed(bodies: Bodies) -> tuple[str, ...]:
     return tuple(f"{name}\n{' '.join(sorted(found))}" for name, found in words.items() if found)
 
 
-def _gives(facts: Iterable[Fact]) -> tuple[str, ...]:
+def _gives(calls: Iterable[_Call]) -> tuple[str, ...]:
     found: dict[str, None] = {}
-    for fact in facts:
-        if fact.kind is not Kind.CALL:
-            continue
-        traits = fact.traits
-        given = {trait[:-1] for trait in traits if trait[-1:] == "=" and SWITCH.search(trait)}
-        many = str(FAR + 1) in traits or "**=" in traits
-        if many or any(trait.isdigit() and str(value)[:1] == "*" for trait, value in traits.items()):
+    for fact, arguments in calls:
+        given = {trait[:-1] for trait, _ in arguments if _switches(trait)}
+        if str(FAR + 1) in fact.traits or "**=" in fact.traits or any(map(_spreads, arguments)):
             given.add("*")
         if given:
             found[f"{fact.name.rpartition('.')[2]}\n{' '.join(sorted(given))}"] = None
     return tuple(found)
+
+
+@cache
+def _switches(trait: str) -> bool:
+    """Whether an argument is a switch, by its name."""
+    return trait[-1] == "=" and SWITCH.search(trait) is not None
+
+
+def _spreads(argument: tuple[str, TraitValue]) -> bool:
+    """Whether an argument may be any number of them: `*more`."""
+    trait, value = argument
+    return value[:1] == "*" and trait[-1] != "="
 
 
 def _naming(words: Iterable[str]) -> list[str]:
