@@ -142,3 +142,48 @@ def test_a_script_or_folder_that_is_not_there_stops_the_job_and_those_that_need_
     files: dict[str, str], failing: list[str]
 ) -> None:
     assert dead({**MANY, ".github/workflows/ci.yml": DELIVERY, **files}) == failing
+
+
+AZURE = """
+variables:
+  - template: shared.variables.yml
+jobs:
+  - job: test
+    steps:
+      - task: UsePythonVersion@0
+        inputs: {versionSpec: $(PYTHON_VERSION)}
+      - script: pip install -r requirements.txt
+      - script: pytest tests
+"""
+
+
+@pytest.mark.parametrize(("version", "failing"), [("3.8", True), ("3.11", False)])
+def test_a_variable_of_azure_names_the_python_of_the_job(version: str, failing: bool) -> None:
+    found = dead({
+        ".github/workflows/ci.yml": "",
+        "azure-pipelines.yml": AZURE,
+        "shared.variables.yml": f"variables:\n  PYTHON_VERSION: {version}\n",
+    })  # fmt: skip
+    assert ("pytest tests" in found) is failing
+
+
+SPACE = {
+    **MANY,
+    "README.md": "---\ntitle: Prices\nsdk: docker\napp_port: 7860\n---\n# Prices\n",
+    "Dockerfile": "FROM node:20-slim\nCOPY lost/package.json ./\nRUN npm ci\n",
+    ".github/workflows/ci.yml": "on: push\njobs:\n  up:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n"
+    "      - run: git push --force https://u:$T@huggingface.co/spaces/me/prices main\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "failing"),
+    [
+        ({}, True),
+        ({"lost/package.json": "{}"}, False),
+        ({"README.md": "---\ntitle: Prices\nsdk: gradio\n---\n# Prices\n"}, False),
+        ({".gitmodules": "[submodule 'lost']\n\tpath = lost\n"}, False),
+    ],
+)
+def test_a_space_whose_image_cannot_be_built_is_not_delivered(files: dict[str, str], failing: bool) -> None:
+    assert any(name.startswith("git push") for name in dead({**SPACE, **files})) is failing

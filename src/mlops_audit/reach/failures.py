@@ -95,16 +95,14 @@ def failures(
         for fact in (*failing, *nameless, *unmade(stated, repository.paths))
         for name in values(fact.traits.get("function"))
     )
+    unbuilt = unbuildable(stated) | of_old_python(stated)
     return Failures(
-        _with_importers(files, stated, repository)
-        | left_out(stated)
-        | unbuildable(stated)
-        | of_old_python(stated),
+        _with_importers(files, stated, repository) | left_out(stated) | unbuilt,
         functions,
         tuple(failing),
         _misfits(stated, repository),
         tuple(nameless),
-        unreached(stated, repository.paths),
+        unreached(stated, repository.paths, unbuilt),
     )
 
 

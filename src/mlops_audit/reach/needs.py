@@ -18,6 +18,7 @@ from mlops_audit.reach.uninstalled import ASKING
 from mlops_audit.reach.unloaded import READ_OF_PROMETHEUS
 from mlops_audit.reach.unmade import FETCHERS, reads_data
 from mlops_audit.reach.unprovided import ADDED
+from mlops_audit.reach.unreached import names_python
 
 # Calls that start another program, and texts that name one of the project's.
 STARTERS = frozenset({
@@ -55,7 +56,7 @@ def needed(fact: Fact) -> bool:
     if kind is Kind.STRING:
         return ("." in name and SCRIPT.fullmatch(name) is not None) or _fetches(name)
     if kind is Kind.SETTING:
-        if name.endswith(ADDED):
+        if name.endswith(ADDED) or names_python(name):
             return True
         if name in READ_OF_PROMETHEUS or name.startswith("scrape_configs") or "dependenc" in name.lower():
             return True

@@ -24,6 +24,9 @@ READ_OF_PROJECTS = frozenset({BACKEND, *README})
 ENOUGH = 16
 # Files that a person writes and tracks: a build that copies one of which there is no trace has nothing to copy.
 WRITTEN_BY_HAND = re.compile(r"(?:requirements[^/]*\.(?:txt|in)|setup\.(?:py|cfg)|pyproject\.toml|pipfile|environment\.ya?ml|[^/]+\.py)$", re.IGNORECASE)  # fmt: skip
+OF_SOURCES = re.compile(
+    r"package\.json|requirements[^/]*\.txt|pyproject\.toml|setup\.py|go\.mod|cargo\.toml", re.IGNORECASE
+)
 
 
 def unbuildable(stated: Stated) -> frozenset[str]:
@@ -93,12 +96,21 @@ def _without_sources(stated: Stated) -> set[str]:
         if fact.zone is Zone.SOURCE and "from=" not in fact.traits
         for source in values(fact.traits.get("copies"))
     ]
+    folders = {part for fact in stated.of(Kind.FILE) for part in fact.name.split("/")[:-1]}
     said = [fact.name for fact in stated.of(Kind.COMMAND) if fact.traits.get("system") != "docker"]
     asked = {
         (path, name)
         for path, source in copied
         if WRITTEN_BY_HAND.match(name := source.rpartition("/")[2]) and name.lower() not in tracked
     }
+    if ".gitmodules" not in tracked:  # the folder itself is lost, with a file in it that a person writes
+        asked |= {
+            (path, folder)
+            for path, source in copied
+            if (OF_SOURCES.fullmatch(source.rpartition("/")[2]))
+            and (folder := source.removeprefix("./").partition("/")[0]) != source.removeprefix("./")
+            and folder not in folders
+        }
     return {
         path
         for path, name in asked

@@ -50,16 +50,26 @@ FETCHES = re.compile(
     r"\b(?:clone|submodule|unzip|tar|curl|wget|cookiecutter|copier|gsutil|aws s3|download|init|generate|create|mkdir|cp|mv|git checkout|"
     r"rsync|scp|dvc|jupyter|nbconvert|jupytext)\b"
 )
+TO_SPACE = re.compile(r"\bgit (?:push|remote add)\b.*huggingface\.co/spaces")
+VARIABLE = re.compile(r"\$[({]\w+[)}]")
 ANYWAY = re.compile(r"always\(\)|failure\(\)|!\s*cancelled\(\)")
 
 
-def unreached(stated: Stated, paths: Collection[str]) -> frozenset[tuple[str, int, str]]:
+def unreached(
+    stated: Stated, paths: Collection[str], unbuilt: Collection[str] = ()
+) -> frozenset[tuple[str, int, str]]:
     """The path, line and name of commands, actions and jobs that CI never reaches, or reaches and fails at.
 
     A job ends with its first step that fails, and jobs that need it are not begun; what runs `always()` does.
+    `unbuilt` are the Dockerfiles that cannot be built.
     """
     stops: dict[tuple[str, str], int] = {}
-    for unit, line in (*_refused(stated), *_unplugged(stated), *_misplaced(stated, paths)):
+    for unit, line in (
+        *_refused(stated),
+        *_unplugged(stated),
+        *_misplaced(stated, paths),
+        *_unspaced(stated, unbuilt),
+    ):
         stops[unit] = min(line, stops.get(unit, line))
     if not stops:
         return frozenset()
@@ -157,6 +167,19 @@ def _misplaced(stated: Stated, paths: Collection[str]) -> Iterable[Stop]:
                 yield _unit(fact), fact.site.line
 
 
+def _unspaced(stated: Stated, unbuilt: Collection[str]) -> Iterable[Stop]:
+    """Uploads of a Hugging Face Space that is made of a Dockerfile which cannot be built."""
+    if "Dockerfile" not in unbuilt:
+        return
+    kinds = {
+        "".join(values(fact.traits.get("sdk"))) for fact in stated.of(Kind.RESOURCE) if fact.name == "space"
+    }
+    if kinds == {"docker"}:
+        for fact in stated.of(Kind.COMMAND):
+            if TO_SPACE.search(fact.name) and fact.traits.get("system") in SYSTEMS:
+                yield _unit(fact), fact.site.line
+
+
 def _places(fact: Fact) -> Iterable[str]:
     """The script that a command starts, and the folders, each with a slash behind it, in which sources are to lie."""
     if fact.kind is Kind.ACTION:
@@ -232,6 +255,14 @@ def _pythons(stated: Stated) -> Mapping[tuple[str, str], int]:
         if fact.traits.get("role") == "job" and (image := PYTHON.fullmatch(fact.name)):
             told[_unit(fact)].add(image[1])
     found = {}
+    if any(VARIABLE.fullmatch(word) for versions in told.values() for word in versions):
+        given: dict[str, set[str]] = defaultdict(set)
+        for fact in stated.of(Kind.SETTING):
+            if names_python(fact.name):
+                given[fact.name.rpartition(".")[2]].update(values(fact.traits.get("value")))
+        for unit, versions in told.items():
+            meant = [given[word[2:-1]] if VARIABLE.fullmatch(word) else {word} for word in versions]
+            told[unit] = set().union(*meant)
     for unit, versions in told.items():
         exact = (
             re.fullmatch(r"3\.(\d+)(?:\.(?:\d+|x))?", next(iter(versions))) if len(versions) == 1 else None
@@ -239,6 +270,11 @@ def _pythons(stated: Stated) -> Mapping[tuple[str, str], int]:
         if exact:
             found[unit] = int(exact[1])
     return found
+
+
+def names_python(setting: str) -> bool:
+    """Whether a setting is a variable of Azure that says with which Python its jobs run."""
+    return setting.startswith("variables.") and "python" in setting.lower()
 
 
 def _unit(fact: Fact) -> tuple[str, str]:
