@@ -29,10 +29,18 @@ BANK = "import torch\n\nfrom bank import Bank\n\nbank = Bank().fit(torch.load(fe
 LEARNS = "import torch\n\n\ndef step(loss, optimizer):\n    loss.backward()\n    optimizer.step()\n"
 KERAS = "from tensorflow import keras\n\nnetwork = keras.Sequential(layers)\nnetwork.fit(rows, labels)\n"
 
+MODE = "import torch\n\nnetwork = torch.load(path)\nnetwork.eval()\nshow(network(rows))\nnetwork.train()\n"
+GRAPH = "import neo4j\nfrom fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get('/friends')\ndef friends():\n    return neo4j.GraphDatabase.driver(place).session().run(query)\n"
+
 
 @pytest.mark.parametrize(
     ("files", "kind", "told"),
     [
+        ({"show.py": MODE}, "trains", False),
+        ({"show.py": MODE.replace("train()", "train(False)")}, "trains", False),
+        ({"show.py": MODE.replace("train()", "train(labels)")}, "trains", True),
+        ({"show.py": MODE.replace("network.train()", "trainer.train()")}, "trains", True),
+        ({"friends.py": GRAPH}, "serves", False),
         ({"engine.py": ENGINE}, "llm", True),
         ({"engine.py": "import sglang\n\nengine = sglang.Engine(model_path=path)\n"}, "llm", True),
         ({"engine.py": "import ctranslate2\n\nwords = ctranslate2.Translator(path)\n"}, "llm", False),
