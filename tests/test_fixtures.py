@@ -184,6 +184,27 @@ def test_what_has_no_machine_learning_is_not_audited(name: str, tmp_path: Path) 
     assert left.value.code == 3
 
 
+def test_code_in_other_languages_is_named(tmp_path: Path) -> None:
+    for number in range(6):
+        (tmp_path / f"service{number}.go").write_text("package main\n")
+    (tmp_path / "helper.rb").write_text("puts 1\n")
+    with pytest.raises(NothingToAudit, match=r"\(7 files; not read: 6 files of Go\)"):
+        audit(tmp_path)
+    (tmp_path / "train.py").write_text("from sklearn.svm import SVC\n\nSVC().fit(rows, labels)\n")
+    report = audit(tmp_path)
+    assert [str(problem.site) + " " + problem.reason for problem in report.problems] == [
+        ". skipped: code in languages that are not read: 6 files of Go"
+    ]
+    assert not any(finding.verdict == "unknown" for finding in report.findings)
+    for number in range(5):
+        (tmp_path / f"shop{number}.rb").write_text("puts 1\n")
+    assert audit(tmp_path).problems[0].reason.endswith("6 files of Go, 6 of Ruby")
+    (tmp_path / "vendor").mkdir()
+    for file in tmp_path.glob("*.go"):
+        file.rename(tmp_path / "vendor" / file.name)
+    assert audit(tmp_path).problems[0].reason.endswith("read: 6 files of Ruby")
+
+
 # ------------------------------------------------------------------------------------------------ laws
 
 Document = dict[str, Any]

@@ -30,6 +30,7 @@ LEARNS = "import torch\n\n\ndef step(loss, optimizer):\n    loss.backward()\n   
 KERAS = "from tensorflow import keras\n\nnetwork = keras.Sequential(layers)\nnetwork.fit(rows, labels)\n"
 
 MODE = "import torch\n\nnetwork = torch.load(path)\nnetwork.eval()\nshow(network(rows))\nnetwork.train()\n"
+OWN = "import mlflow\nimport numpy\n\nfrom ridge import Ridge\n\nridge = Ridge(alpha=0.1)\nridge.fit(rows, targets)\nmlflow.pyfunc.log_model('model', python_model=ridge)\n"
 GRAPH = "import neo4j\nfrom fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get('/friends')\ndef friends():\n    return neo4j.GraphDatabase.driver(place).session().run(query)\n"
 
 
@@ -40,6 +41,9 @@ GRAPH = "import neo4j\nfrom fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.
         ({"show.py": MODE.replace("train()", "train(False)")}, "trains", False),
         ({"show.py": MODE.replace("train()", "train(labels)")}, "trains", True),
         ({"show.py": MODE.replace("network.train()", "trainer.train()")}, "trains", True),
+        ({"ridge.py": OWN}, "trains", True),
+        ({"ridge.py": OWN.replace("Ridge", "Scaler")}, "trains", False),
+        ({"ridge.py": OWN.replace("log_model", "log_dict")}, "trains", False),
         ({"friends.py": GRAPH}, "serves", False),
         ({"engine.py": ENGINE}, "llm", True),
         ({"engine.py": "import sglang\n\nengine = sglang.Engine(model_path=path)\n"}, "llm", True),

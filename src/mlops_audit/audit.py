@@ -28,7 +28,7 @@ from mlops_audit.rule_packs import rule_pack
 from mlops_audit.rules import Pack
 from mlops_audit.score import Thresholds, disable, outcomes, severity, weigh
 from mlops_audit.tree import PROSE_SUFFIXES, Tree
-from mlops_audit.unread import doubted, undecided, unread_in
+from mlops_audit.unread import doubted, other_languages, undecided, unread_in
 from mlops_audit.waivers import Waiving, kept, waive
 
 MACHINE_LEARNING = frozenset({"trains", "serves", "llm"})
@@ -162,6 +162,8 @@ def report_on(
     if doubtful := undecided(pack.kinds, kinds, unread):
         what = f"whether it is a project of the kind {' or '.join(doubtful)}"
         problems.append(Problem(Site("."), f"not known, because files were skipped: {what}"))
+    if others := other_languages(tree):
+        problems.append(Problem(Site("."), f"skipped: code in languages that are not read: {others}"))
     if asked.profile in PROFILES:
         kinds = {**kinds, PROFILES[asked.profile]: ()}
     own = {fact.name for fact in facts.of(Kind.FILE)} if asked.project is not None else None
@@ -292,7 +294,8 @@ def _why_nothing(tree: Tree) -> str:
         for path in own
     ):
         return f"nothing to audit: only documents, no code ({len(tree.files)} files)"
+    others = other_languages(tree)
     return (
         "nothing to audit: no sign of machine learning; nothing here trains a model, serves predictions or uses a "
-        f"language model ({len(tree.files)} files)"
+        f"language model ({len(tree.files)} files{f'; not read: {others}' if others else ''})"
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from posixpath import splitext
 from typing import NamedTuple
 
 from mlops_audit import extract as extractors
@@ -14,6 +16,13 @@ from mlops_audit.tree import Tree, zone_of
 
 BY_PATH = "file"  # the trait that rules ask for and that a path alone answers
 ANYTHING = "."  # stands for files whose names are not known: a list of files that was cut short
+# Languages in which services are written and whose code nobody here reads.
+LANGUAGES: Mapping[str, str] = {
+    ".rb": "Ruby", ".go": "Go", ".java": "Java", ".kt": "Kotlin", ".scala": "Scala", ".cs": "C#", ".fs": "F#", ".php": "PHP",
+    ".rs": "Rust", ".cpp": "C++", ".cc": "C++", ".cxx": "C++", ".c": "C", ".swift": "Swift", ".jl": "Julia", ".ex": "Elixir",
+    ".exs": "Elixir", ".erl": "Erlang", ".clj": "Clojure", ".hs": "Haskell", ".dart": "Dart", ".pl": "Perl", ".lua": "Lua",
+}  # fmt: skip
+FEW = 5  # files of such a language may be there for any reason
 MOST = 500  # files that are looked at one by one for what they could have stated
 
 
@@ -45,6 +54,20 @@ def unread_in(problems: Iterable[Problem], tree: Tree) -> list[Unread]:
             kinds = extractors.ANY if path == ANYTHING or path not in zones else extractors.kinds_of(path)
             found[path] = Unread(path, zones.get(path) or zone_of(path), kinds)
     return list(found.values())
+
+
+def other_languages(tree: Tree) -> str:
+    """The code of the project in languages that are not read: `37 files of Go, 12 of Ruby`, "" where there is hardly any."""
+    counts = Counter(
+        LANGUAGES.get(splitext(file.path)[1].lower(), "")
+        for file in tree.files
+        if file.zone is not Zone.FOREIGN
+    )
+    found = [(count, language) for language, count in counts.items() if language and count >= FEW]
+    told = [
+        f"{count} of {language}" for count, language in sorted(found, key=lambda pair: (-pair[0], pair[1]))
+    ]
+    return ", ".join(told).replace(" of ", " files of ", 1)
 
 
 def doubted(findings: Iterable[Finding], unread: Sequence[Unread]) -> list[Finding]:
