@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mlops_audit import cutoff, start
+from mlops_audit.cache import Cache
 from mlops_audit.cli.output import ANSWER
 
 LONG = "".join(f"    total = total + {number}  # and so on\n" for number in range(40))
@@ -233,6 +234,42 @@ def test_an_answer_that_is_forgotten_is_found_out_again(project: Path, runs: Run
     (project / "src/other.py").write_text(FILES["src/other.py"] + "# a comment\n")
     assert runs("--format", "json") == first
     assert os.listdir(project.parent / "kept/mlops-audit")
+
+
+@pytest.mark.parametrize("words", [(), ("--rev", "HEAD")])
+@pytest.mark.parametrize("kinds", ["report", "ground", "facts", "index", "rules"])
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_bytes(file.read_bytes()[:300])])
+def test_what_is_gone_from_the_cache_or_damaged_is_found_out_again(
+    project: Path, runs: Runs, words: tuple[str, ...], kinds: str, damage: Callable[[Path], object]
+) -> None:
+    words = ("--format", "json", *words)
+    first = runs(*words)
+    place = project / "src/other.py"
+    for text in (FILES["src/other.py"], FILES["src/other.py"] + "# a comment\n", FILES["src/other.py"]):
+        for file in (project.parent / "kept/mlops-audit").glob(f"{kinds}-*"):
+            damage(file)
+        place.write_text(text)
+        git(project, "commit", "-qam", "then", "--allow-empty")
+        for _ in range(2):
+            found = runs(*words)
+            assert found == runs(*words, "--no-cache")
+    assert found[2] == first[2]
+
+
+def test_an_answer_that_leads_to_one_that_leads_on_is_found_out_again(project: Path, runs: Runs) -> None:
+    first = runs("--format", "json")
+    kept = project.parent / "kept/mlops-audit"
+    for file in kept.glob("report-*"):
+        file.unlink()
+    cache = Cache(str(kept))
+    for _ in range(2):
+        assert runs("--format", "json") == first
+        asked = start.audited(["audit", str(project), "--format", "json"])
+        assert asked is not None
+        question = start._question(asked[2], asked[0], "", cache)
+        assert question is not None
+        cache.put("report", question.key, question.key)  # what no program of ours writes
+    assert runs("--format", "json") == first
 
 
 def test_a_line_is_told_by_the_text_up_to_it_and_its_fingerprint_by_what_follows_too() -> None:

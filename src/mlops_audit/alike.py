@@ -6,8 +6,8 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from mlops_audit.asked import Question
-from mlops_audit.facts import CASELESS, Fact, Kind, Problem, Site, values
-from mlops_audit.globs import conditions, globs, holds, matcher
+from mlops_audit.facts import Fact, Kind, Problem, Site, values
+from mlops_audit.globs import conditions, holds, matcher
 from mlops_audit.reach.listening import Listening
 from mlops_audit.reach.told import SUMS
 from mlops_audit.rules import Pack, Signal
@@ -49,7 +49,9 @@ class Alike:
             tuple({glob.lstrip("!") for patterns in self._of_calls for glob in patterns}), True
         )
         self._of_insides = [
-            s for s in self._signals if s.kind in INSIDE and not s.where.keys().isdisjoint(ASKED_AS)
+            (signal, Question(signal._replace(where=_without(signal.where, ASKED_AS))))
+            for signal in self._signals
+            if signal.kind in INSIDE and not signal.where.keys().isdisjoint(ASKED_AS)
         ]
 
     def __call__(self, path: str, before: State, after: State) -> dict[Site, Site] | None:
@@ -145,8 +147,8 @@ class Alike:
         return not any(
             (trait != "calls_inside" and opens)
             or not _hold_alike(signal.where[trait], was, now, alone=trait == "calls_inside")
-            for signal in self._of_insides
-            if _may_answer(old, signal)
+            for signal, question in self._of_insides
+            if _may_answer(old, signal, question)
             for trait in ASKED_AS
             if trait in signal.where
         )
@@ -157,12 +159,18 @@ def _outermost(facts: Iterable[Fact]) -> set[str]:
     return {fact.name.partition(".")[0] for fact in facts if fact.kind is Kind.DEFINITION}
 
 
-def _may_answer(fact: Fact, signal: Signal) -> bool:
+def _may_answer(fact: Fact, signal: Signal, question: Question) -> bool:
+    """Whether a fact may answer a signal, by all but what it leads to and what is known of it only later."""
     return (
         fact.kind is signal.kind
         and fact.zone in signal.zones
-        and globs(signal.patterns, signal.kind in CASELESS)(fact.name)
+        and question.fits(fact.name)
+        and question.holds(fact.traits)
     )
+
+
+def _without(where: Mapping[str, tuple[str, ...]], traits: Collection[str]) -> dict[str, tuple[str, ...]]:
+    return {trait: patterns for trait, patterns in where.items() if trait not in traits}
 
 
 def _hold_alike(

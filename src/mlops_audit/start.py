@@ -51,15 +51,14 @@ def main() -> int:
     asked = _question(rest, root, rev, cache)
     if asked is None:
         return _ask(words)
-    answer = cache.get("report", asked.key)
+    answer = _kept(cache, asked.key)
     if answer is None:
         from mlops_audit import cutoff
 
-        answer = cutoff.holding(cache, asked, root)
+        other = cutoff.holding(cache, asked, root)
+        answer = _kept(cache, other) if other is not None else None
         if answer is not None:
-            cache.put("report", asked.key, answer)
-    if isinstance(answer, bytes):  # it is the same as to another question
-        answer = cache.get("report", answer)
+            cache.put("report", asked.key, other)  # it is the same as to another question
     if answer is not None:
         said, stand_in, told, code = answer
         sys.stderr.write(told)
@@ -75,6 +74,14 @@ def main() -> int:
             cache.put("report", asked.key, (bytes(cli.ANSWER.said), cli.ANSWER.stand_in, told, code))
             cutoff.remember(cache, asked, cli.ANSWER.report, told)
     return code
+
+
+def _kept(cache: Cache, key: bytes) -> tuple[bytes, str, str, int] | None:
+    """The answer that is kept to a question, or to the other one that it is the same as."""
+    answer = cache.get("report", key)
+    if isinstance(answer, bytes):
+        answer = cache.get("report", answer)
+    return answer if isinstance(answer, tuple) else None
 
 
 def _question(words: Sequence[str], root: str, rev: str, cache: Cache) -> Question | None:
