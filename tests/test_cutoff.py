@@ -158,7 +158,7 @@ def test_after_any_commit_the_answer_is_the_one_of_a_run_that_knows_nothing(
     if bare:
         runs.root = project.parent / "bare"
         git(project, "clone", "-q", "--bare", str(project), str(runs.root))
-    for _ in range(14):
+    for _ in range(8):
         for _ in range(chance.choice((1, 1, 2))):
             place = project / chance.choice(sorted(FILES))
             if chance.random() < 0.3:
@@ -236,8 +236,17 @@ def test_an_answer_that_is_forgotten_is_found_out_again(project: Path, runs: Run
     assert os.listdir(project.parent / "kept/mlops-audit")
 
 
-@pytest.mark.parametrize("words", [(), ("--rev", "HEAD")])
-@pytest.mark.parametrize("kinds", ["report", "ground", "facts", "index", "rules"])
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        ("report", ()),
+        ("report", ("--rev", "HEAD")),
+        ("ground", ()),
+        ("facts", ()),
+        ("index", ()),
+        ("rules", ()),
+    ],
+)
 @pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_bytes(file.read_bytes()[:300])])
 def test_what_is_gone_from_the_cache_or_damaged_is_found_out_again(
     project: Path, runs: Runs, words: tuple[str, ...], kinds: str, damage: Callable[[Path], object]
@@ -245,15 +254,14 @@ def test_what_is_gone_from_the_cache_or_damaged_is_found_out_again(
     words = ("--format", "json", *words)
     first = runs(*words)
     place = project / "src/other.py"
-    for text in (FILES["src/other.py"], FILES["src/other.py"] + "# a comment\n", FILES["src/other.py"]):
+    for text in (FILES["src/other.py"], FILES["src/other.py"] + "# a comment\n"):
         for file in (project.parent / "kept/mlops-audit").glob(f"{kinds}-*"):
             damage(file)
         place.write_text(text)
         git(project, "commit", "-qam", "then", "--allow-empty")
-        for _ in range(2):
-            found = runs(*words)
-            assert found == runs(*words, "--no-cache")
-    assert found[2] == first[2]
+        known = runs(*words, "--no-cache")
+        assert runs(*words) == runs(*words) == known
+        assert known[2] == first[2]
 
 
 def test_an_answer_that_leads_to_one_that_leads_on_is_found_out_again(project: Path, runs: Runs) -> None:
