@@ -158,7 +158,7 @@ def test_after_any_commit_the_answer_is_the_one_of_a_run_that_knows_nothing(
     if bare:
         runs.root = project.parent / "bare"
         git(project, "clone", "-q", "--bare", str(project), str(runs.root))
-    for _ in range(8):
+    for _ in range(14):
         for _ in range(chance.choice((1, 1, 2))):
             place = project / chance.choice(sorted(FILES))
             if chance.random() < 0.3:
