@@ -11,7 +11,7 @@ import pytest
 from mlops_audit.examination import examine
 from mlops_audit.facts import Zone
 from mlops_audit.parse.nodes import ParseFailure
-from mlops_audit.repository import Repository, RepositoryError
+from mlops_audit.repository import Repository, RepositoryError, clean_git
 from mlops_audit.repository.work_tree import tracked
 from mlops_audit.rules import Pack
 from mlops_audit.tree import Tree, zone_of, zones_of
@@ -161,6 +161,21 @@ def test_a_commit_is_read_without_its_work_tree(repository: Path) -> None:
             "src/train.py": b"import torch\n",
         }
         assert tree.commit == git(repository, "rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [("exec sleep 60", "took more than"), ("exec yes", "lists more than"), ("exit 3", "cannot list")],
+)
+def test_a_git_that_never_ends_or_never_stops_talking_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    (tmp_path / "git").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(clean_git, "GIT_SECONDS", 0.5)
+    with pytest.raises(RepositoryError, match=said):
+        clean_git.git_output(["ls-files"], tmp_path, most=1000)
 
 
 def test_an_unknown_revision_is_one_clear_line(repository: Path) -> None:

@@ -162,12 +162,12 @@ def report_on(
     if doubtful := undecided(pack.kinds, kinds, unread):
         what = f"whether it is a project of the kind {' or '.join(doubtful)}"
         problems.append(Problem(Site("."), f"not known, because files were skipped: {what}"))
-    if others := other_languages(tree):
-        problems.append(Problem(Site("."), f"skipped: code in languages that are not read: {others}"))
     if asked.profile in PROFILES:
         kinds = {**kinds, PROFILES[asked.profile]: ()}
     own = {fact.name for fact in facts.of(Kind.FILE)} if asked.project is not None else None
     files = [file for file in tree.files if own is None or file.path in own]
+    if others := other_languages(files):
+        problems.append(Problem(Site("."), f"skipped: code in languages that are not read: {others}"))
     ignores = ignores_in(files, facts, pack) if asked.waiving is not None else Ignores()
     found = doubted(findings(facts, kinds, pack, ignores.without, asked.project), unread)
     found = weigh(disable(found, asked.disabled), asked.weights)
@@ -294,7 +294,7 @@ def _why_nothing(tree: Tree) -> str:
         for path in own
     ):
         return f"nothing to audit: only documents, no code ({len(tree.files)} files)"
-    others = other_languages(tree)
+    others = other_languages(tree.files)
     return (
         "nothing to audit: no sign of machine learning; nothing here trains a model, serves predictions or uses a "
         f"language model ({len(tree.files)} files{f'; not read: {others}' if others else ''})"

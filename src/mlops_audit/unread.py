@@ -12,7 +12,7 @@ from mlops_audit.facts import Kind, Problem, Zone
 from mlops_audit.globs import holds
 from mlops_audit.judge import Finding, Verdict
 from mlops_audit.rules import Clause, KindRule, Rule, Signal
-from mlops_audit.tree import Tree, zone_of
+from mlops_audit.tree import File, Tree, zone_of
 
 BY_PATH = "file"  # the trait that rules ask for and that a path alone answers
 ANYTHING = "."  # stands for files whose names are not known: a list of files that was cut short
@@ -56,12 +56,10 @@ def unread_in(problems: Iterable[Problem], tree: Tree) -> list[Unread]:
     return list(found.values())
 
 
-def other_languages(tree: Tree) -> str:
+def other_languages(files: Iterable[File]) -> str:
     """The code of the project in languages that are not read: `37 files of Go, 12 of Ruby`, "" where there is hardly any."""
     counts = Counter(
-        LANGUAGES.get(splitext(file.path)[1].lower(), "")
-        for file in tree.files
-        if file.zone is not Zone.FOREIGN
+        LANGUAGES.get(splitext(file.path)[1].lower(), "") for file in files if file.zone is not Zone.FOREIGN
     )
     found = [(count, language) for language, count in counts.items() if language and count >= FEW]
     told = [

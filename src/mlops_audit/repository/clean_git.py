@@ -150,17 +150,15 @@ def git_output(words: list[str], folder: Path, given: bytes = b"", most: int = M
             assert run.stdout is not None
             late = Timer(GIT_SECONDS, run.kill)
             late.start()
+            said = None
             try:
                 said = run.stdout.read(most + 1)
-                in_time = late.is_alive()
-                if len(said) > most:
-                    run.kill()
-            except BaseException:
-                run.kill()
-                raise
             finally:
+                in_time = late.is_alive()
                 late.cancel()
                 late.join()
+                if said is None or len(said) > most:
+                    run.kill()  # nobody reads on
     if not in_time:
         raise RepositoryError(f"git took more than {GIT_SECONDS} seconds to list the files")
     if len(said) > most:
